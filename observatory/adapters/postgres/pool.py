@@ -1,0 +1,61 @@
+"""Connections to PostgreSQL, and which of its errors pass when one waits."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+Pool = asyncpg.Pool[asyncpg.Record]
+Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+
+TRANSIENT = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InternalClientError,
+)
+"""The database is away, starting, full, or chose this transaction as a victim: the same again may succeed."""
+
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 2.0
+
+
+async def open_pool(url: str, *, size: int, application: str) -> Pool:
+    """A pool of `size` connections. Raises one of `TRANSIENT` when the database cannot be reached."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=1,
+        max_size=size,
+        timeout=10,
+        command_timeout=60,
+        max_inactive_connection_lifetime=0,
+        server_settings={"application_name": application, "timezone": "UTC"},
+    )
+
+
+async def insist(what: str, operation: Callable[[], Awaitable[T]]) -> T:
+    """Runs the operation until it succeeds or fails for good; waits between tries while the database is away."""
+    pause = FIRST_PAUSE_S
+    while True:
+        try:
+            return await operation()
+        except TRANSIENT as error:
+            log.warning("%s: %s, again in %.2f s", what, describe(error), pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+
+def describe(error: BaseException) -> str:
+    """One line about an error: its kind and, where it has one, its message."""
+    text = str(error).splitlines()[0] if str(error) else ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

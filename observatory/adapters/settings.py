@@ -1,0 +1,108 @@
+"""Settings from the environment. A missing or bad one is one clear line at start, never a traceback.
+
+The providers' own names are kept (`OPENAI_API_KEY`, …); ours begin with `OBSERVATORY_`.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Count = Annotated[int, Field(ge=0, le=256)]
+Seconds = Annotated[float, Field(gt=0)]
+
+NATIVE_KAFKA = "127.0.0.1:9092"
+NATIVE_DATABASE_URL = "postgresql://observatory@127.0.0.1:5433/observatory"
+NATIVE_SIMULATOR_URL = "http://127.0.0.1:8090"
+
+
+class SettingsError(Exception):
+    """A setting is missing or bad; the message names it and says what is wrong."""
+
+
+class KafkaSettings(BaseSettings):
+    """How the broker is reached, and what our topics are called there."""
+
+    model_config = SettingsConfigDict(env_prefix="OBSERVATORY_KAFKA_", extra="ignore")
+
+    bootstrap: str = Field(NATIVE_KAFKA, validation_alias="OBSERVATORY_KAFKA")
+    security_protocol: str = Field("PLAINTEXT", pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$")
+    sasl_mechanism: str = Field("PLAIN", pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]*$", validation_alias="OBSERVATORY_TOPIC_PREFIX")
+    replication_factor: int = Field(1, ge=1, le=9, validation_alias="OBSERVATORY_REPLICATION_FACTOR")
+
+
+class ProviderSettings(BaseSettings):
+    """Keys and addresses of the providers, under the names that their own SDKs use."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_base_url: str | None = Field(None, validation_alias="ANTHROPIC_BASE_URL")
+    azure_api_key: SecretStr | None = Field(None, validation_alias="AZURE_OPENAI_API_KEY")
+    azure_endpoint: str | None = Field(None, validation_alias="AZURE_OPENAI_ENDPOINT")
+    azure_api_version: str = Field("2024-10-21", validation_alias="OPENAI_API_VERSION")
+    simulator_url: str | None = Field(NATIVE_SIMULATOR_URL, validation_alias="OBSERVATORY_SIMULATOR_URL")
+    default_provider: str | None = Field(None, validation_alias="OBSERVATORY_DEFAULT_PROVIDER")
+
+
+class ChatSettings(BaseSettings):
+    """The chat worker's limits. Times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="OBSERVATORY_CHAT_", extra="ignore")
+
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 256
+    lease_s: Seconds = 30.0
+    renew_s: Seconds = 10.0
+    sweep_s: Seconds = 5.0
+    drain_s: Seconds = 15.0
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
+    deadline_s: Seconds = 120.0
+
+
+class Settings(BaseSettings):
+    """Everything else, and the groups above."""
+
+    model_config = SettingsConfigDict(env_prefix="OBSERVATORY_", extra="ignore")
+
+    database_url: str = NATIVE_DATABASE_URL
+    http_host: str = "127.0.0.1"
+    http_port: Port = 8080
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    instance: str = Field("", pattern=r"^[A-Za-z0-9._-]*$")
+    chat_workers: Count = 2
+    gateways: Count = 1
+    ledgers: Count = 1
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    facts_retention_days: Annotated[int, Field(ge=1)] = 400
+    journal_retention_days: Annotated[int, Field(ge=8)] = 35
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
+    providers: ProviderSettings = Field(default_factory=ProviderSettings)
+    chat: ChatSettings = Field(default_factory=ChatSettings)
+
+
+def load_settings() -> Settings:
+    """Reads the environment. Raises `SettingsError` with one line per bad setting."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"{_variable(str(e['loc'][-1]) if e['loc'] else '?')}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("; ".join(lines)) from error
+
+
+def _variable(field: str) -> str:
+    """The environment variable behind a field, as far as the environment shows it."""
+    if field in os.environ:
+        return field
+    return next((name for name in os.environ if name.lower().endswith(field.lower())), field)

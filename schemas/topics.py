@@ -1,0 +1,74 @@
+"""The topic catalogue: every topic that our code writes or reads, with its events and its settings.
+
+Topics are created from here by `observatory migrate`; nothing is auto-created.
+"""
+
+from dataclasses import dataclass
+
+from schemas.base import Event
+from schemas.calls import LlmCallRecorded
+from schemas.chat import ChatCompleted, ChatDelta, ChatFailed, ChatRequested, ChatRestarted
+
+DAY_MS = 24 * 60 * 60 * 1000
+MAX_RECORD_BYTES = 8_000_000
+"""The longest record that any of our clients writes or reads: a context of a million characters must pass."""
+
+DLQ_SUFFIX = ".dlq"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """One topic: `key` says in words what its records are keyed by; `events` are the types it carries."""
+
+    name: str
+    key: str
+    events: tuple[type[Event], ...]
+    description: str
+    partitions: int = 8
+    retention_ms: int = 7 * DAY_MS
+    cleanup_policy: str = "delete"
+
+    @property
+    def dlq(self) -> str:
+        """The name of the topic for records of this one that could not be read."""
+        return self.name + DLQ_SUFFIX
+
+    @property
+    def config(self) -> dict[str, str]:
+        """The broker's settings. `LogAppendTime` puts waiting times on one clock, the broker's."""
+        return {
+            "retention.ms": str(self.retention_ms),
+            "cleanup.policy": self.cleanup_policy,
+            "message.timestamp.type": "LogAppendTime",
+            "max.message.bytes": str(MAX_RECORD_BYTES + 500_000),
+        }
+
+
+CHAT_REQUESTS = Topic(
+    name="chat.requests",
+    key="conversation_id, else request_id",
+    events=(ChatRequested,),
+    description="What clients ask. Publish here to have a chat request answered.",
+)
+CHAT_RESPONSES = Topic(
+    name="chat.responses",
+    key="as the request's",
+    events=(ChatDelta, ChatRestarted, ChatCompleted, ChatFailed),
+    description="What clients hear back. Subscribe here for answers.",
+)
+LLM_CALLS = Topic(
+    name="llm.calls",
+    key="conversation_id, else request_id",
+    events=(LlmCallRecorded,),
+    description="Every call to a provider with its usage, cost and latency: one record for each revision.",
+    retention_ms=30 * DAY_MS,
+)
+
+TOPICS: tuple[Topic, ...] = (CHAT_REQUESTS, CHAT_RESPONSES, LLM_CALLS)
+
+EVENT_TYPES: dict[str, type[Event]] = {event.ce_type: event for topic in TOPICS for event in topic.events}
+
+
+def topic_named(name: str) -> Topic:
+    """The topic of that name. Raises `KeyError` for one that is not in the catalogue."""
+    return {topic.name: topic for topic in TOPICS}[name]
