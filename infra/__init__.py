@@ -1,0 +1,1 @@
+"""How the platform is deployed: the native stack, the migrations, and the description for Docker."""

@@ -1,0 +1,241 @@
+"""Install what the native stack needs: `python3 infra/native/install.py`.
+
+Java and Maven, PostgreSQL with TimescaleDB, and the jars of Kafka. What is there is left alone, and when nothing is
+missing no other program is started. Only root can add Debian packages; anybody else is told what to install. A service
+that exists elsewhere (`OBSERVATORY_KAFKA`, `OBSERVATORY_DATABASE_URL`) is not installed.
+
+Standard library only: it runs before the project's own environment exists.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator, Optional
+
+if __name__ == "__main__":  # started as a file: its own package is not importable yet
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from infra.native import locations
+
+SOURCE_RELEASE = "trixie"  # the Debian release whose source package of TimescaleDB is built where there is no binary one
+SOURCE_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+CREATE_CLUSTER = Path("/etc/postgresql-common/createcluster.conf")
+POM = Path(__file__).resolve().parent / "kafka" / "pom.xml"
+APT_OPTIONS = [
+    "-y",
+    "-oDPkg::Lock::Timeout=600",
+    "-oDpkg::Options::=--force-confdef",
+    "-oDpkg::Options::=--force-confold",
+]
+BUILD_OPTIONS = [
+    "-DAPACHE_ONLY=1",
+    "-DREGRESS_CHECKS=OFF",
+    "-DTAP_CHECKS=OFF",
+    "-DWARNINGS_AS_ERRORS=OFF",
+    "-DCMAKE_BUILD_TYPE=Release",
+]
+
+
+class Failed(RuntimeError):
+    """The installation cannot go on; the message is for the user."""
+
+
+class Installer:
+    """Runs the steps: one line each with the seconds it took, all output of the programs in one log file."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self.updated = False
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        print("  {} ...".format(title), end="", flush=True)
+        started = time.monotonic()
+        try:
+            yield
+        except BaseException:
+            print(" failed", flush=True)
+            raise
+        print(" {:.1f} s".format(time.monotonic() - started), flush=True)
+
+    def run(self, *command: str, cwd: Optional[Path] = None) -> None:
+        """Run a program without a terminal; raises `Failed` with the end of its output."""
+        environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive", LC_ALL="C.UTF-8")
+        with self.log.open("a") as log:
+            log.write("\n$ {}\n".format(" ".join(command)))
+            log.flush()
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd, env=environment, check=False
+            )
+        if done.returncode != 0:
+            last = "\n".join("    " + line for line in self.log.read_text(errors="replace").splitlines()[-15:])
+            raise Failed("`{}` failed:\n{}\n  The whole log: {}".format(" ".join(command), last, self.log))
+
+    def apt_install(self, *packages: str) -> None:
+        """Add Debian packages, refreshing apt's lists before the first ones."""
+        names = ", ".join(packages)
+        if shutil.which("apt-get") is None:
+            raise Failed("Missing: {}. This system has no apt: install the equivalents with its own tools.".format(names))
+        if os.geteuid() != 0:
+            again = "sudo apt-get install {}".format(" ".join(packages))
+            raise Failed("Missing: {}. Install with `{}`, then run this again.".format(names, again))
+        self.apt_update()
+        with self.step("Debian packages {}".format(names)):
+            self.run("apt-get", "install", "--no-install-recommends", *APT_OPTIONS, *packages)
+
+    def apt_update(self) -> None:
+        if not self.updated and os.geteuid() == 0 and shutil.which("apt-get"):
+            with self.step("package lists"):
+                self.run("apt-get", "update", "-q", "-oDPkg::Lock::Timeout=600")
+            self.updated = True
+
+
+def main() -> int:
+    if sys.version_info < (3, 11):
+        found = "{}.{}".format(*sys.version_info[:2])
+        print("Python 3.11 or newer is needed, this is {}: install python3.11 or run on Debian 12.".format(found))
+        return 1
+    descriptor, log = tempfile.mkstemp(prefix="llm-observatory-install-", suffix=".log")
+    os.close(descriptor)
+    installer = Installer(Path(log))
+    try:
+        install(installer, os.environ)
+    except Failed as failure:
+        print(failure)
+        return 1
+    os.unlink(log)
+    return 0
+
+
+def install(installer: Installer, environment: "os._Environ[str]") -> None:
+    """Add whatever is missing for the services that are ours to run."""
+    if not environment.get("OBSERVATORY_KAFKA"):
+        install_java(installer)
+        install_kafka(installer)
+    if not environment.get("OBSERVATORY_DATABASE_URL"):
+        install_postgres(installer)
+
+
+def install_java(installer: Installer) -> None:
+    if locations.java() is None:
+        installer.apt_install("default-jre-headless")
+    if locations.java() is None:
+        raise Failed("Java {} or newer is missing: install one or point JAVA_HOME at it.".format(locations.MINIMUM_JAVA))
+
+
+def install_kafka(installer: Installer) -> None:
+    """Fetch the jars beside their final place and rename, so that a half-done or second install does no harm."""
+    if locations.kafka_libs() is not None:
+        return
+    if shutil.which("mvn") is None:
+        installer.apt_install("maven")
+    home = locations.kafka_home()
+    home.mkdir(parents=True, exist_ok=True)
+    with installer.step("Kafka {}".format(locations.KAFKA_VERSION)):
+        with tempfile.TemporaryDirectory(dir=str(home), prefix="download-") as folder:
+            fetched = Path(folder) / "libs"
+            target = "-DoutputDirectory={}".format(fetched)
+            installer.run("mvn", "-B", "-ntp", "-f", str(POM), "dependency:copy-dependencies", target)
+            try:
+                fetched.rename(home / "libs")
+            except OSError:
+                if locations.kafka_libs() is None:
+                    raise
+
+
+def install_postgres(installer: Installer) -> None:
+    """PostgreSQL with TimescaleDB: Debian's package where there is one, else built for Debian's PostgreSQL."""
+    if locations.postgres_bin() is not None:
+        return
+    keep_default_cluster_away()
+    installer.apt_update()
+    packaged = packaged_timescaledb()
+    if packaged:
+        installer.apt_install("postgresql-{}".format(packaged), "postgresql-{}-timescaledb".format(packaged))
+    else:
+        build_timescaledb(installer)
+    if locations.postgres_bin() is None:
+        raise Failed("TimescaleDB is not where PostgreSQL looks for it; the log: {}".format(installer.log))
+
+
+def keep_default_cluster_away() -> None:
+    """Debian makes and starts a database on port 5432 with the first server package; nobody asked for that one."""
+    if os.geteuid() == 0 and locations.newest_postgres() is None and not CREATE_CLUSTER.exists():
+        CREATE_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
+        CREATE_CLUSTER.write_text("# Written by LLM Observatory, which runs its own cluster.\ncreate_main_cluster = false\n")
+
+
+def packaged_timescaledb() -> Optional[str]:
+    """The newest PostgreSQL for which apt has TimescaleDB as a package."""
+    if shutil.which("apt-cache") is None:
+        return None
+    search = ["apt-cache", "search", "--names-only", "^postgresql-[0-9]+-timescaledb$"]
+    listed = subprocess.run(search, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True).stdout.decode()
+    majors = sorted(re.findall(r"^postgresql-(\d+)-timescaledb ", listed, re.MULTILINE), key=int)
+    return majors[-1] if majors else None
+
+
+def build_timescaledb(installer: Installer) -> None:
+    """Build the source package of a newer Debian for the PostgreSQL of this one."""
+    if locations.newest_postgres() is None:
+        installer.apt_install("postgresql")
+    major = locations.newest_postgres()
+    if major is None:
+        raise Failed("PostgreSQL's server is not in /usr/lib/postgresql; the log: {}".format(installer.log))
+    tools = ["gcc", "libc6-dev", "cmake", "make", "dpkg-dev", "libssl-dev", "libkrb5-dev"]
+    installer.apt_install("postgresql-server-dev-{}".format(major), *tools)
+    with tempfile.TemporaryDirectory(prefix="timescaledb-") as folder:
+        work = Path(folder)
+        with installer.step("TimescaleDB's source"):
+            source = fetch_source(installer, work)
+        with installer.step("TimescaleDB for PostgreSQL {}, built".format(major)):
+            config = "-DPG_CONFIG=/usr/lib/postgresql/{}/bin/pg_config".format(major)
+            installer.run("cmake", "-S", ".", "-B", "build", config, *BUILD_OPTIONS, cwd=source)
+            installer.run("cmake", "--build", "build", "-j{}".format(os.cpu_count() or 1), cwd=source)
+            installer.run("cmake", "--install", "build", cwd=source)
+
+
+def fetch_source(installer: Installer, work: Path) -> Path:
+    """Download and unpack the source package with package lists of its own: the system's stay as they are."""
+    parts, lists = work / "sources", work / "lists"
+    parts.mkdir()
+    (lists / "partial").mkdir(parents=True)
+    signed = "[signed-by={}] ".format(SOURCE_KEYRING) if SOURCE_KEYRING.exists() else ""
+    (parts / "source.list").write_text("deb-src {}{} {} main\n".format(signed, debian_mirror(), SOURCE_RELEASE))
+    options = [
+        "-oDir::Etc::SourceList=/dev/null",
+        "-oDir::Etc::SourceParts={}".format(parts),
+        "-oDir::State::Lists={}".format(lists),
+        "-oAPT::Sandbox::User=root",  # apt's own user cannot write into our folder
+    ]
+    installer.run("apt-get", "update", "-q", *options)
+    installer.run("apt-get", "source", "--download-only", *options, "timescaledb", cwd=work)
+    descriptions = sorted(work.glob("timescaledb_*.dsc"))
+    if not descriptions:
+        raise Failed("apt-get brought no source package of TimescaleDB; the log: {}".format(installer.log))
+    installer.run("dpkg-source", "-x", str(descriptions[-1]), str(work / "timescaledb"), cwd=work)
+    return work / "timescaledb"
+
+
+def debian_mirror() -> str:
+    """The machine's own Debian archive, from either of the two formats of apt's sources."""
+    folder = Path("/etc/apt")
+    files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
+    texts = [file.read_text() for file in files if file.is_file() and file.suffix in (".list", ".sources")]
+    found = re.findall(r"^(?:URIs:\s*|deb\s+(?:\[[^\]]*\]\s+)?)(\S+)", "\n".join(texts), re.MULTILINE)
+    archives = [address for address in found if re.search(r"/debian/?$", address)]
+    if not archives:
+        raise Failed("No Debian archive in /etc/apt: install TimescaleDB for PostgreSQL by hand, see timescale's site.")
+    return archives[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
