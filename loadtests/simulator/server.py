@@ -1,0 +1,39 @@
+"""The simulator's addresses: which call goes to which provider's service, and which to the simulator itself."""
+
+from urllib.parse import unquote
+
+from loadtests.simulator import openai_chat
+from loadtests.simulator.calls import Call, Desk
+from loadtests.simulator.control import Control
+from loadtests.simulator.http import Connection, Request
+from loadtests.simulator.openai_errors import azure_error, openai_error
+from loadtests.simulator.service import Service
+
+_AZURE_PREFIX = "/openai/deployments/"
+
+_SERVICES = {
+    "/v1/chat/completions": Service("openai", "chat", "chatcmpl-", "x-request-id", openai_chat.read, openai_error),
+}
+_AZURE_SERVICES = {
+    "chat/completions": Service("azure", "chat", "chatcmpl-", "apim-request-id", openai_chat.read, azure_error),
+}
+
+
+class Server:
+    """Hands each request to a call or to the control endpoints."""
+
+    def __init__(self, desk: Desk, control: Control) -> None:
+        self._desk = desk
+        self._control = control
+
+    def handle(self, request: Request, connection: Connection) -> None:
+        """Answer one request."""
+        path, _, query = request.target.partition("?")
+        service, deployment = _SERVICES.get(path), None
+        if service is None and path.startswith(_AZURE_PREFIX):
+            name, _, operation = path.removeprefix(_AZURE_PREFIX).partition("/")
+            service, deployment = _AZURE_SERVICES.get(operation), unquote(name)
+        if service is None or request.method != "POST":
+            self._control.handle(request, connection, path, query)
+        else:
+            Call(self._desk, service, request, connection).start(deployment, query)
