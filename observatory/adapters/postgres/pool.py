@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -11,8 +11,9 @@ from asyncpg.pool import PoolConnectionProxy
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-Pool = asyncpg.Pool[asyncpg.Record]
-Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+# asyncpg's stubs make these generic; the classes themselves are not.
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 TRANSIENT = (
     OSError,
@@ -30,8 +31,25 @@ FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
 
 
-async def open_pool(url: str, *, size: int, application: str) -> Pool:
-    """A pool of `size` connections. Raises one of `TRANSIENT` when the database cannot be reached."""
+# The statements of the hot path find a handful of rows by key among millions. A plan that was made while a table was
+# small, or for another batch size, must not live on as a scan; so nested index look-ups are asked for, and planned once.
+INDEX_PLANS = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
+LAZY_COMMITS = {"synchronous_commit": "off"}
+"""For marks whose loss in a crash of the database only means that something is sent again."""
+
+
+async def open_pool(
+    url: str, *, size: int, application: str, session: Mapping[str, str] = MappingProxyType({})
+) -> Pool:
+    """A pool of up to `size` connections, with further `session` settings.
+
+    Raises one of `TRANSIENT` when the database cannot be reached.
+    """
     return await asyncpg.create_pool(
         url,
         min_size=1,
@@ -39,7 +57,7 @@ async def open_pool(url: str, *, size: int, application: str) -> Pool:
         timeout=10,
         command_timeout=60,
         max_inactive_connection_lifetime=0,
-        server_settings={"application_name": application, "timezone": "UTC"},
+        server_settings={"application_name": application, "timezone": "UTC", **session},
     )
 
 

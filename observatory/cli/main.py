@@ -1,0 +1,86 @@
+"""The `observatory` command line. Each command lives in its own module, imported only when it runs.
+
+Exit codes: 0 done, 1 the answer is no or something failed, 2 wrong usage or settings. What went wrong for a reason
+outside this program is one line on stderr that says what was tried and what to do, never a traceback.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, Parameter
+
+from observatory.cli.problems import Problem
+
+HELP = """Chat requests as events, and what they cost.
+
+First steps: `observatory up`, then `observatory demo`, then `observatory costs`.
+Every command has examples: `observatory COMMAND --help`. Settings come from the environment (`OBSERVATORY_*`)."""
+
+COMMANDS: dict[str, dict[str, str]] = {
+    "Run": {
+        "up": "Start the stack: services, migrations, topics, programs.",
+        "down": "Stop the stack; the data stays unless --clean.",
+        "status": "Processes, services, lag, watermark, open work.",
+        "migrate": "Apply database migrations and create topics.",
+    },
+    "Use": {
+        "demo": "Send 200 mixed chat requests through the whole path and show what they cost.",
+        "publish": "Publish chat requests: from arguments, a file or stdin.",
+        "subscribe": "Follow a request, a conversation or a topic.",
+        "costs": "Cost, tokens and latency by model, tenant, user, conversation, provider or time.",
+        "keys": "Create, list and revoke API keys.",
+    },
+    "Prove and repair": {
+        "verify": "Prove that the provider's bill, the attempts, the facts and the rollups agree.",
+        "reconcile": "Settle attempts whose outcome is not known from the provider's export.",
+        "dlq": "List, show and retry records that could not be read.",
+    },
+    "Stress": {
+        "load": "Run a load test.",
+        "chaos": "Kill parts of the stack at random under load, then verify.",
+    },
+}
+
+
+def build() -> App:
+    """The command tree; importing a command's module is left to the moment it runs."""
+    app = App(
+        name="observatory",
+        help=HELP,
+        help_format="markdown",
+        version="0.1.0",
+        default_parameter=Parameter(negative=()),
+        result_action="return_int_as_exit_code_else_zero",
+        suppress_keyboard_interrupt=False,
+    )
+    for group, commands in COMMANDS.items():
+        for name, help_line in commands.items():
+            app.command(f"observatory.cli.{name}:{name}", name=name, help=help_line, group=group)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code. `SystemExit` is raised for wrong usage (code 2)."""
+    logging.basicConfig(level=logging.CRITICAL)
+    try:
+        return int(build()(list(arguments)))
+    except Problem as problem:
+        sys.stderr.write(f"observatory: {problem}\n")
+        return problem.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nothing more to say, and nothing to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def main() -> None:
+    """The entry point of the `observatory` script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

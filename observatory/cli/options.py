@@ -1,0 +1,49 @@
+"""Options that several commands share, and how their texts become values."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from observatory.cli.problems import wrong_usage
+
+Json = Annotated[bool, Parameter(name="--json", help="Print JSON and nothing else on stdout.")]
+Since = Annotated[str | None, Parameter(help="From when: '30m', '2h', '7d' ago, or an RFC 3339 time.")]
+Until = Annotated[str | None, Parameter(help="Until when, not included: as --since.")]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)([smhdw])$")
+
+
+def parse_duration(text: str) -> timedelta:
+    """'90s', '30m', '2h', '7d', '1w'. Raises `Problem`."""
+    match = _DURATION.match(text.strip())
+    if match is None:
+        raise wrong_usage(f"{text!r} is no duration; write for example 30s, 15m, 2h or 7d")
+    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+
+
+def parse_moment(text: str | None, now: datetime) -> datetime | None:
+    """A duration before `now`, or an RFC 3339 time; one without a zone is UTC. Raises `Problem`."""
+    if text is None:
+        return None
+    if _DURATION.match(text.strip()):
+        return now - parse_duration(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise wrong_usage(f"{text!r} is no time; write for example 30m, 2h or 2026-11-24T12:00:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def parse_tags(pairs: Sequence[str]) -> dict[str, str] | None:
+    """`key=value` texts as a mapping; None for none. Raises `Problem`."""
+    tags = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise wrong_usage(f"--tag {pair!r}: write key=value")
+        tags[key] = value
+    return tags or None

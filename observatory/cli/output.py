@@ -1,0 +1,81 @@
+"""How commands print: data on stdout (a table, or JSON with --json), progress and remarks on stderr."""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeAlias
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from schemas.base import decimal_text, rfc3339
+
+Value: TypeAlias = object
+"""What JSON can say, and besides: Decimal (a decimal string), datetime (RFC 3339), UUID."""
+
+
+def stdout() -> Console:
+    """Where tables go. Piped, they keep their full width."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def stderr() -> Console:
+    """Where progress and remarks go."""
+    return Console(stderr=True, highlight=False)
+
+
+def json_text(value: Value, *, indent: bool = False) -> str:
+    """One JSON document; decimals as strings with all digits, times as RFC 3339."""
+    return orjson.dumps(value, default=_plain, option=_options(indent)).decode()
+
+
+def _options(indent: bool) -> int:
+    return orjson.OPT_PASSTHROUGH_DATETIME | (orjson.OPT_INDENT_2 if indent else 0)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def print_json(value: Value, *, indent: bool = False) -> None:
+    """One JSON document and a line end on stdout, flushed, so that a pipe sees it at once."""
+    sys.stdout.write(json_text(value, indent=indent) + "\n")
+    sys.stdout.flush()
+
+
+def table(columns: Sequence[str], *, left: int = 1, title: str | None = None) -> Table:
+    """An empty table; the first `left` columns are texts, the others numbers."""
+    result = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for position, name in enumerate(columns):
+        numeric = position >= left
+        result.add_column(name, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+    return result
+
+
+def cell(value: object) -> str:
+    """A value in a table: integers in groups of thousands, decimals with all their digits, nothing as a dash."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return escape(str(value))
+
+
+def add_row(target: Table, *values: object, style: str | None = None) -> None:
+    """Adds a row of values, each as `cell` writes it."""
+    target.add_row(*(cell(value) for value in values), style=style)
