@@ -50,6 +50,7 @@ CREATE TABLE journal.attempts (
   cost_state         text        NOT NULL DEFAULT 'estimated',
   record             text        NOT NULL,
   traceparent        text,
+  changed_at         timestamptz NOT NULL DEFAULT now(),
   -- true until this revision is acknowledged by the broker
   open               boolean     NOT NULL DEFAULT true
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 2);

@@ -2,6 +2,8 @@
 
 import hashlib
 
+import orjson
+
 from schemas.chat import ChatRequested
 
 
@@ -10,5 +12,5 @@ def body_sha256(request: ChatRequested) -> bytes:
 
     The deadline and the key that was used are left out: a client that repeats a request moves both.
     """
-    canonical = request.model_dump_json(exclude={"deadline", "api_key_id"}, exclude_none=True)
-    return hashlib.sha256(canonical.encode()).digest()
+    body = orjson.loads(request.model_dump_json(exclude={"deadline", "api_key_id"}, exclude_none=True))
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()

@@ -23,28 +23,28 @@ class MigrationError(Exception):
 
 async def migrate(url: str, folder: Path) -> list[str]:
     """Applies what is missing; returns the names of the files that were applied."""
+    files = {file.name: file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.sql"))}
     connection = await asyncpg.connect(url, timeout=10)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
         await connection.execute(_TABLE)
         rows = await connection.fetch("SELECT name, sha256 FROM public.schema_migrations")
         applied = {row["name"]: row["sha256"] for row in rows}
-        return [file.name for file in sorted(folder.glob("*.sql")) if await _apply(connection, file, applied)]
+        return [name for name, text in files.items() if await _apply(connection, name, text, applied)]
     finally:
         await connection.close()
 
 
-async def _apply(connection: asyncpg.Connection[asyncpg.Record], file: Path, applied: dict[str, str]) -> bool:
-    text = file.read_text(encoding="utf-8")
+async def _apply(connection: asyncpg.Connection[asyncpg.Record], name: str, text: str, applied: dict[str, str]) -> bool:
     digest = hashlib.sha256(text.encode()).hexdigest()
-    if file.name in applied:
-        if applied[file.name] != digest:
-            raise MigrationError(f"{file.name} was changed after it was applied; put the change into a new file")
+    if name in applied:
+        if applied[name] != digest:
+            raise MigrationError(f"{name} was changed after it was applied; put the change into a new file")
         return False
     try:
-        await _run(connection, file.name, text, digest)
+        await _run(connection, name, text, digest)
     except asyncpg.PostgresError as error:
-        raise MigrationError(f"{file.name}: {error}") from error
+        raise MigrationError(f"{name}: {error}") from error
     return True
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
 import asyncpg
@@ -32,7 +33,8 @@ LONGEST_PAUSE_S = 2.0
 
 
 # The statements of the hot path find a handful of rows by key among millions. A plan that was made while a table was
-# small, or for another batch size, must not live on as a scan; so nested index look-ups are asked for, and planned once.
+# small, or for another batch size, must not live on as a scan; so index look-ups are asked for, and planned once.
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 INDEX_PLANS = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -43,9 +45,7 @@ LAZY_COMMITS = {"synchronous_commit": "off"}
 """For marks whose loss in a crash of the database only means that something is sent again."""
 
 
-async def open_pool(
-    url: str, *, size: int, application: str, session: Mapping[str, str] = MappingProxyType({})
-) -> Pool:
+async def open_pool(url: str, *, size: int, application: str, session: Mapping[str, str] = NO_SETTINGS) -> Pool:
     """A pool of up to `size` connections, with further `session` settings.
 
     Raises one of `TRANSIENT` when the database cannot be reached.

@@ -1,0 +1,62 @@
+"""Group commit: everything that came while the last statement ran goes into the next one. No timers.
+
+One write in an idle system is sent at once; under load the batches grow by themselves.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import asyncpg
+
+from observatory.adapters.postgres.pool import insist
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+Execute = Callable[[Sequence[Item]], Awaitable[Sequence[Result]]]
+"""Writes a batch in one transaction and returns one result for each item, in order; safe to repeat."""
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Batches the writes of many tasks. While the database is away they wait; they are never dropped."""
+
+    def __init__(self, what: str, execute: Execute[Item, Result], *, limit: int = 500) -> None:
+        self._what, self._execute, self._limit = what, execute, limit
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._runner: asyncio.Task[None] | None = None
+
+    async def submit(self, item: Item) -> Result:
+        """Returns when the item is committed. Raises the database's error when it refuses this very item."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._runner is None or self._runner.done():
+            self._runner = asyncio.create_task(self._run(), name=self._what)
+        return await future
+
+    async def _run(self) -> None:
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
+            await self._commit(batch)
+
+    async def _commit(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
+        items = [item for item, _ in batch]
+        try:
+            results = await insist(self._what, lambda: self._execute(items))
+        except (asyncpg.PostgresError, ValueError, TypeError, OverflowError) as error:
+            await self._refused(batch, error)
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            if not future.done():
+                future.set_result(result)
+
+    async def _refused(self, batch: list[tuple[Item, asyncio.Future[Result]]], error: Exception) -> None:
+        """One bad item must not take the others with it: each is tried alone."""
+        if len(batch) > 1:
+            for entry in batch:
+                await self._commit([entry])
+            return
+        _, future = batch[0]
+        if not future.done():
+            future.set_exception(error)
