@@ -16,16 +16,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Optional
 
 if __name__ == "__main__":  # started as a file: its own package is not importable yet
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from infra.native import locations
 
-SOURCE_RELEASE = "trixie"  # the Debian release whose source package of TimescaleDB is built where there is no binary one
+SOURCE_RELEASE = (
+    "trixie"  # the Debian release whose source package of TimescaleDB is built where there is no binary one
+)
 SOURCE_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 CREATE_CLUSTER = Path("/etc/postgresql-common/createcluster.conf")
 POM = Path(__file__).resolve().parent / "kafka" / "pom.xml"
@@ -57,23 +59,29 @@ class Installer:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        print("  {} ...".format(title), end="", flush=True)
+        print(f"  {title} ...", end="", flush=True)
         started = time.monotonic()
         try:
             yield
         except BaseException:
             print(" failed", flush=True)
             raise
-        print(" {:.1f} s".format(time.monotonic() - started), flush=True)
+        print(f" {time.monotonic() - started:.1f} s", flush=True)
 
-    def run(self, *command: str, cwd: Optional[Path] = None) -> None:
+    def run(self, *command: str, cwd: Path | None = None) -> None:
         """Run a program without a terminal; raises `Failed` with the end of its output."""
         environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive", LC_ALL="C.UTF-8")
         with self.log.open("a") as log:
             log.write("\n$ {}\n".format(" ".join(command)))
             log.flush()
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=cwd, env=environment, check=False
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=cwd,
+                env=environment,
+                check=False,
             )
         if done.returncode != 0:
             last = "\n".join("    " + line for line in self.log.read_text(errors="replace").splitlines()[-15:])
@@ -83,12 +91,12 @@ class Installer:
         """Add Debian packages, refreshing apt's lists before the first ones."""
         names = ", ".join(packages)
         if shutil.which("apt-get") is None:
-            raise Failed("Missing: {}. This system has no apt: install the equivalents with its own tools.".format(names))
+            raise Failed(f"Missing: {names}. This system has no apt: install the equivalents with its own tools.")
         if os.geteuid() != 0:
             again = "sudo apt-get install {}".format(" ".join(packages))
-            raise Failed("Missing: {}. Install with `{}`, then run this again.".format(names, again))
+            raise Failed(f"Missing: {names}. Install with `{again}`, then run this again.")
         self.apt_update()
-        with self.step("Debian packages {}".format(names)):
+        with self.step(f"Debian packages {names}"):
             self.run("apt-get", "install", "--no-install-recommends", *APT_OPTIONS, *packages)
 
     def apt_update(self) -> None:
@@ -99,9 +107,9 @@ class Installer:
 
 
 def main() -> int:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - the system's python3 may be an old one
         found = "{}.{}".format(*sys.version_info[:2])
-        print("Python 3.11 or newer is needed, this is {}: install python3.11 or run on Debian 12.".format(found))
+        print(f"Python 3.11 or newer is needed, this is {found}: install python3.11 or run on Debian 12.")
         return 1
     descriptor, log = tempfile.mkstemp(prefix="llm-observatory-install-", suffix=".log")
     os.close(descriptor)
@@ -115,7 +123,7 @@ def main() -> int:
     return 0
 
 
-def install(installer: Installer, environment: "os._Environ[str]") -> None:
+def install(installer: Installer, environment: os._Environ[str]) -> None:
     """Add whatever is missing for the services that are ours to run."""
     if not environment.get("OBSERVATORY_KAFKA"):
         install_java(installer)
@@ -128,7 +136,7 @@ def install_java(installer: Installer) -> None:
     if locations.java() is None:
         installer.apt_install("default-jre-headless")
     if locations.java() is None:
-        raise Failed("Java {} or newer is missing: install one or point JAVA_HOME at it.".format(locations.MINIMUM_JAVA))
+        raise Failed(f"Java {locations.MINIMUM_JAVA} or newer is missing: install one or point JAVA_HOME at it.")
 
 
 def install_kafka(installer: Installer) -> None:
@@ -139,41 +147,48 @@ def install_kafka(installer: Installer) -> None:
         installer.apt_install("maven")
     home = locations.kafka_home()
     home.mkdir(parents=True, exist_ok=True)
-    with installer.step("Kafka {}".format(locations.KAFKA_VERSION)):
-        with tempfile.TemporaryDirectory(dir=str(home), prefix="download-") as folder:
-            fetched = Path(folder) / "libs"
-            target = "-DoutputDirectory={}".format(fetched)
-            installer.run("mvn", "-B", "-ntp", "-f", str(POM), "dependency:copy-dependencies", target)
-            try:
-                fetched.rename(home / "libs")
-            except OSError:
-                if locations.kafka_libs() is None:
-                    raise
+    title = f"Kafka {locations.KAFKA_VERSION}"
+    with installer.step(title), tempfile.TemporaryDirectory(dir=str(home), prefix="download-") as folder:
+        fetched = Path(folder) / "libs"
+        target = f"-DoutputDirectory={fetched}"
+        installer.run("mvn", "-B", "-ntp", "-f", str(POM), "dependency:copy-dependencies", target)
+        try:
+            fetched.rename(home / "libs")
+        except OSError:
+            if locations.kafka_libs() is None:
+                raise
 
 
 def install_postgres(installer: Installer) -> None:
     """PostgreSQL with TimescaleDB: Debian's package where there is one, else built for Debian's PostgreSQL."""
     if locations.postgres_bin() is not None:
         return
+    if os.geteuid() != 0:
+        raise Failed(
+            "PostgreSQL with TimescaleDB is missing: install it once with `sudo python3 infra/native/install.py`, "
+            "or set OBSERVATORY_DATABASE_URL."
+        )
     keep_default_cluster_away()
     installer.apt_update()
     packaged = packaged_timescaledb()
     if packaged:
-        installer.apt_install("postgresql-{}".format(packaged), "postgresql-{}-timescaledb".format(packaged))
+        installer.apt_install(f"postgresql-{packaged}", f"postgresql-{packaged}-timescaledb")
     else:
         build_timescaledb(installer)
     if locations.postgres_bin() is None:
-        raise Failed("TimescaleDB is not where PostgreSQL looks for it; the log: {}".format(installer.log))
+        raise Failed(f"TimescaleDB is not where PostgreSQL looks for it; the log: {installer.log}")
 
 
 def keep_default_cluster_away() -> None:
     """Debian makes and starts a database on port 5432 with the first server package; nobody asked for that one."""
-    if os.geteuid() == 0 and locations.newest_postgres() is None and not CREATE_CLUSTER.exists():
+    if locations.newest_postgres() is None and not CREATE_CLUSTER.exists():
         CREATE_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
-        CREATE_CLUSTER.write_text("# Written by LLM Observatory, which runs its own cluster.\ncreate_main_cluster = false\n")
+        CREATE_CLUSTER.write_text(
+            "# Written by LLM Observatory, which runs its own cluster.\ncreate_main_cluster = false\n"
+        )
 
 
-def packaged_timescaledb() -> Optional[str]:
+def packaged_timescaledb() -> str | None:
     """The newest PostgreSQL for which apt has TimescaleDB as a package."""
     if shutil.which("apt-cache") is None:
         return None
@@ -189,17 +204,17 @@ def build_timescaledb(installer: Installer) -> None:
         installer.apt_install("postgresql")
     major = locations.newest_postgres()
     if major is None:
-        raise Failed("PostgreSQL's server is not in /usr/lib/postgresql; the log: {}".format(installer.log))
+        raise Failed(f"PostgreSQL's server is not in /usr/lib/postgresql; the log: {installer.log}")
     tools = ["gcc", "libc6-dev", "cmake", "make", "dpkg-dev", "libssl-dev", "libkrb5-dev"]
-    installer.apt_install("postgresql-server-dev-{}".format(major), *tools)
+    installer.apt_install(f"postgresql-server-dev-{major}", *tools)
     with tempfile.TemporaryDirectory(prefix="timescaledb-") as folder:
         work = Path(folder)
         with installer.step("TimescaleDB's source"):
             source = fetch_source(installer, work)
-        with installer.step("TimescaleDB for PostgreSQL {}, built".format(major)):
-            config = "-DPG_CONFIG=/usr/lib/postgresql/{}/bin/pg_config".format(major)
+        with installer.step(f"TimescaleDB for PostgreSQL {major}, built"):
+            config = f"-DPG_CONFIG=/usr/lib/postgresql/{major}/bin/pg_config"
             installer.run("cmake", "-S", ".", "-B", "build", config, *BUILD_OPTIONS, cwd=source)
-            installer.run("cmake", "--build", "build", "-j{}".format(os.cpu_count() or 1), cwd=source)
+            installer.run("cmake", "--build", "build", f"-j{os.cpu_count() or 1}", cwd=source)
             installer.run("cmake", "--install", "build", cwd=source)
 
 
@@ -208,19 +223,19 @@ def fetch_source(installer: Installer, work: Path) -> Path:
     parts, lists = work / "sources", work / "lists"
     parts.mkdir()
     (lists / "partial").mkdir(parents=True)
-    signed = "[signed-by={}] ".format(SOURCE_KEYRING) if SOURCE_KEYRING.exists() else ""
-    (parts / "source.list").write_text("deb-src {}{} {} main\n".format(signed, debian_mirror(), SOURCE_RELEASE))
+    signed = f"[signed-by={SOURCE_KEYRING}] " if SOURCE_KEYRING.exists() else ""
+    (parts / "source.list").write_text(f"deb-src {signed}{debian_mirror()} {SOURCE_RELEASE} main\n")
     options = [
         "-oDir::Etc::SourceList=/dev/null",
-        "-oDir::Etc::SourceParts={}".format(parts),
-        "-oDir::State::Lists={}".format(lists),
+        f"-oDir::Etc::SourceParts={parts}",
+        f"-oDir::State::Lists={lists}",
         "-oAPT::Sandbox::User=root",  # apt's own user cannot write into our folder
     ]
     installer.run("apt-get", "update", "-q", *options)
     installer.run("apt-get", "source", "--download-only", *options, "timescaledb", cwd=work)
     descriptions = sorted(work.glob("timescaledb_*.dsc"))
     if not descriptions:
-        raise Failed("apt-get brought no source package of TimescaleDB; the log: {}".format(installer.log))
+        raise Failed(f"apt-get brought no source package of TimescaleDB; the log: {installer.log}")
     installer.run("dpkg-source", "-x", str(descriptions[-1]), str(work / "timescaledb"), cwd=work)
     return work / "timescaledb"
 
@@ -234,7 +249,7 @@ def debian_mirror() -> str:
     archives = [address for address in found if re.search(r"/debian/?$", address)]
     if not archives:
         raise Failed("No Debian archive in /etc/apt: install TimescaleDB for PostgreSQL by hand, see timescale's site.")
-    return archives[0]
+    return str(archives[0])
 
 
 if __name__ == "__main__":

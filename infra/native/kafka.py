@@ -45,7 +45,13 @@ def prepare(folder: Path, port: int, controller_port: int) -> None:
 
 def command(folder: Path) -> tuple[str, ...]:
     """The broker as one process, for which `prepare` was called."""
-    memory = ("-Xms256m", "-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:+ExitOnOutOfMemoryError")
+    memory = (
+        "-Xms256m",
+        "-Xmx512m",
+        "-XX:+UseG1GC",
+        "-XX:MaxGCPauseMillis=20",
+        "-XX:+ExitOnOutOfMemoryError",
+    )
     return (*_java(*memory), "kafka.Kafka", str(_properties(folder)))
 
 

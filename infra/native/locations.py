@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import List, Optional
 
 KAFKA_VERSION = "4.4.0"
 MINIMUM_JAVA = 17
@@ -42,33 +41,33 @@ def default_data_dir(checkout: Path) -> Path:
 def kafka_home() -> Path:
     """The folder of this Kafka version in the user's cache, whether it exists or not."""
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "llm-observatory" / "kafka-{}".format(KAFKA_VERSION)
+    return Path(cache) / "llm-observatory" / f"kafka-{KAFKA_VERSION}"
 
 
-def kafka_libs() -> Optional[Path]:
+def kafka_libs() -> Path | None:
     """The folder of Kafka's jars, or None when they are not installed."""
     libs = kafka_home() / "libs"
     return libs if libs.is_dir() else None
 
 
-def java() -> Optional[Path]:
+def java() -> Path | None:
     """A Java runtime of at least `MINIMUM_JAVA`: JAVA_HOME's, the one on the path, or one of Debian's."""
     home = os.environ.get("JAVA_HOME")
     on_path = shutil.which("java")
-    candidates: List[Path] = [Path(home) / "bin" / "java"] if home else []
+    candidates: list[Path] = [Path(home) / "bin" / "java"] if home else []
     candidates += [Path(on_path)] if on_path else []
     candidates += sorted(Path("/usr/lib/jvm").glob("*/bin/java"))
     return next((found for found in candidates if _java_version(found) >= MINIMUM_JAVA), None)
 
 
-def postgres_bin(major: Optional[int] = None) -> Optional[Path]:
+def postgres_bin(major: int | None = None) -> Path | None:
     """The programs of a PostgreSQL that has TimescaleDB: the newest, or that of one major version; None without one."""
     found = [folder for folder in _debian_postgres() if has_timescaledb(folder.name)]
     matching = [folder for folder in found if major is None or int(folder.name) == major]
     return matching[-1] / "bin" if matching else None
 
 
-def newest_postgres() -> Optional[str]:
+def newest_postgres() -> str | None:
     """The newest PostgreSQL that is installed, with TimescaleDB or without, as "15"."""
     found = _debian_postgres()
     return found[-1].name if found else None
@@ -80,7 +79,7 @@ def has_timescaledb(major: str) -> bool:
     return control.is_file() and (_DEBIAN_POSTGRES / major / "lib" / "timescaledb.so").is_file()
 
 
-def _debian_postgres() -> List[Path]:
+def _debian_postgres() -> list[Path]:
     servers = (server.parent.parent for server in _DEBIAN_POSTGRES.glob("*/bin/postgres"))
     return sorted((folder for folder in servers if folder.name.isdigit()), key=lambda folder: int(folder.name))
 

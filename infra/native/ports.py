@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
-from contextlib import ExitStack
 from pathlib import Path
 
 _LISTENING = "0A"
+_OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nobody held a moment ago, outside the range from which the kernel serves others."""
-    with ExitStack() as held:
-        return [held.enter_context(_bound(0)).getsockname()[1] for _ in range(count)]
+    """Different ports that nobody held a moment ago.
+
+    They lie below the range that the kernel gives to outgoing connections: from there a client could take the port of
+    a server that is being restarted, or even connect to itself.
+    """
+    lowest_outgoing = int(_OUTGOING.read_text().split()[0])
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(10_000, lowest_outgoing)
+        if port not in found and is_free(port):
+            found.append(port)
+    return found
 
 
 def is_free(port: int) -> bool:
     """Whether a server could listen on this port now."""
-    try:
-        _bound(port).close()
-    except OSError:
-        return False
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
     return True
 
 
@@ -35,19 +47,10 @@ def holder(port: int) -> str | None:
     return None
 
 
-def _bound(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", port))
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
 def _listening() -> list[list[str]]:
-    tables = [path.read_text().splitlines()[1:] for path in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")) if path.exists()]
+    tables = [
+        path.read_text().splitlines()[1:] for path in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")) if path.exists()
+    ]
     rows = [line.split() for table in tables for line in table]
     return [row for row in rows if row[3] == _LISTENING]
 

@@ -25,7 +25,7 @@ def account() -> str | None:
 
 
 def prepare(folder: Path, sockets: Path | None, port: int) -> None:
-    """Create the cluster in `folder` unless it is there, and write its settings; without `sockets` it has only its port."""
+    """Create the cluster in `folder` unless it is there, and write its settings; no `sockets`: its port only."""
     for path in filter(None, (folder, sockets)):
         path.mkdir(parents=True, exist_ok=True)
         _hand_over(path)
@@ -78,12 +78,24 @@ def create_database(folder: Path, port: int) -> None:
     """Create our role, its database and TimescaleDB in it, unless they are there; raises `StackError`."""
     exists = _checked(folder, port, "postgres", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")
     if not exists.strip():
-        _checked(folder, port, "postgres", f"CREATE ROLE {DATABASE} LOGIN", f"CREATE DATABASE {DATABASE} OWNER {DATABASE}")
+        _checked(
+            folder,
+            port,
+            "postgres",
+            f"CREATE ROLE {DATABASE} LOGIN",
+            f"CREATE DATABASE {DATABASE} OWNER {DATABASE}",
+        )
     _checked(folder, port, DATABASE, "CREATE EXTENSION IF NOT EXISTS timescaledb")
 
 
 def _initdb(folder: Path) -> None:
-    options = [f"--username={SUPERUSER}", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"]
+    options = [
+        f"--username={SUPERUSER}",
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--no-instructions",
+    ]
     done = subprocess.run(
         [str(_bin(folder) / "initdb"), *options, "-D", str(folder)],
         stdin=subprocess.DEVNULL,
@@ -108,7 +120,7 @@ def _bin(folder: Path) -> Path:
     if found is None:
         version = f" {major}, with which {folder} was made," if major else ""
         raise locations.NotInstalled(
-            f"PostgreSQL{version} with TimescaleDB is not installed: run `make install`, or set OBSERVATORY_DATABASE_URL."
+            f"PostgreSQL{version} with TimescaleDB is missing: run `make install`, or set OBSERVATORY_DATABASE_URL."
         )
     return found
 

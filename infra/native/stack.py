@@ -137,17 +137,17 @@ def wait_for_services(spec: StackSpec, *, timeout_s: float = 60) -> None:
         )
 
 
-def start_programs(spec: StackSpec) -> None:
-    """Start every program of the spec, in waves of equal priority, and wait until each stays up; raises `StackError`."""
+def start_programs(spec: StackSpec, *, timeout_s: float = 30) -> None:
+    """Start every program of the spec, in waves of equal priority, until each stays up; raises `StackError`."""
     supervisor = Supervisor(spec.data_dir)
     supervisor.apply([*_services(spec), *_program_units(spec)])
     for priority in sorted({program.priority for program in spec.programs}):
         wave = [program for program in spec.programs if program.priority == priority]
-        supervisor.start([name for program in wave for name in program.process_names()])
+        supervisor.start([name for program in wave for name in program.process_names()], timeout_s=timeout_s)
 
 
 def stop(spec: StackSpec) -> None:
-    """Stop programs, then Kafka and PostgreSQL, then the supervisor; all that runs for this data folder, spec or not."""
+    """Stop programs, then Kafka and PostgreSQL, then the supervisor; whatever runs for this data folder."""
     supervisor = Supervisor(spec.data_dir)
     running = supervisor.processes()
     if not running and not supervisor.is_running():
@@ -228,7 +228,9 @@ def _services(spec: StackSpec) -> list[Unit]:
     units: list[Unit] = []
     if spec.kafka_port is not None:
         folder = spec.data_dir / KAFKA
-        units.append(Unit(KAFKA, kafka.command(folder), folder, stop_wait_s=30, priority=1, starts_with_supervisor=True))
+        units.append(
+            Unit(KAFKA, kafka.command(folder), folder, stop_wait_s=30, priority=1, starts_with_supervisor=True)
+        )
     if spec.postgres_port is not None:
         folder = spec.data_dir / POSTGRES
         units.append(
@@ -284,7 +286,9 @@ def _refuse_taken_ports(spec: StackSpec, supervisor: Supervisor) -> None:
         for port in needed:
             if port is not None and not ports.is_free(port):
                 by = ports.holder(port) or "another process"
-                raise StackError(f"Port {port}, wanted for {service}, is taken by {by}: stop it or choose another port.")
+                raise StackError(
+                    f"Port {port}, wanted for {service}, is taken by {by}: stop it or choose another port."
+                )
 
 
 def _postgres_sockets(spec: StackSpec) -> Path | None:

@@ -20,8 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast
 
-from supervisor.states import getProcessStateDescription
-from supervisor.xmlrpc import Faults, SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport  # type: ignore[import-untyped]  # it ships no types
 
 from infra.native.waiting import StackError, wait_until
 
@@ -104,12 +103,7 @@ class Supervisor:
         for name in names:
             self._ask("startProcess", name, False, unless=(Faults.ALREADY_STARTED, Faults.SPAWN_ERROR))
         for name in names:
-            wait_until(
-                lambda: self.processes()[name].state == "running",
-                what=f"{name} does not stay up",
-                timeout_s=timeout_s,
-                log=self.log_of(name),
-            )
+            self._wait_for(name, ("running",), what=f"{name} does not stay up", timeout_s=timeout_s)
 
     def stop(self, names: Iterable[str]) -> None:
         """Stop the units, those of equal priority at once and the highest first, each within its own time."""
@@ -122,7 +116,7 @@ class Supervisor:
             for name in wave:
                 self._ask("stopProcess", name, False, unless=(Faults.NOT_RUNNING,))
             for name in wave:
-                self._wait_stopped(name)
+                self._wait_for(name, ("stopped", "exited", "fatal"), what=f"{name} does not stop", timeout_s=150)
 
     def shutdown(self) -> None:
         """Stop everything and end supervisord."""
@@ -134,12 +128,9 @@ class Supervisor:
             log=self.logs / "supervisord.log",
         )
 
-    def _wait_stopped(self, name: str) -> None:
+    def _wait_for(self, name: str, states: tuple[State, ...], *, what: str, timeout_s: float) -> None:
         wait_until(
-            lambda: self.processes()[name].state in ("stopped", "exited", "fatal"),
-            what=f"{name} does not stop",
-            timeout_s=150,
-            log=self.log_of(name),
+            lambda: self.processes()[name].state in states, what=what, timeout_s=timeout_s, log=self.log_of(name)
         )
 
     def _launch(self) -> None:
@@ -254,11 +245,10 @@ def _socket_path(data_dir: Path) -> Path:
 
 
 def _process(info: dict[str, object]) -> Process:
-    state = cast(int, info["state"])
     pid = cast(int, info["pid"]) or None
     return Process(
         name=str(info["name"]),
-        state=cast(State, getProcessStateDescription(state).lower()),
+        state=cast(State, str(info["statename"]).lower()),
         pid=pid,
         started_at=cast(float, info["start"]) if pid else None,
     )
