@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import signal
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from loadtests.simulator.http import Connection
 from loadtests.simulator.server import Server
 
 _BACKLOG = 4096
-_GRACE_S = 5.0
+_GRACE_S = 3.0
 
 
 def main() -> None:
@@ -52,13 +53,12 @@ async def serve(host: str, port: int, bill: Path, defaults: Defaults) -> None:
         loop.add_signal_handler(number, stopped.set)
     await stopped.wait()
     listener.close()
-    deadline = loop.time() + _GRACE_S
-    while desk.in_flight and loop.time() < deadline:
-        await asyncio.sleep(0.02)
+    for connection in list(open_now):
+        connection.retire()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(desk.drained(), _GRACE_S)
     for call in list(desk.in_flight.values()):
         call.abandon()
-    for connection in list(open_now):
-        connection.drop()
     desk.writer.close()
 
 

@@ -1,7 +1,7 @@
 """What the simulator answers: deterministic, readable text of exactly as many tokens as it bills.
 
-One word is one token. The text depends on the last user message and the count alone, so the same request gets the
-same answer from any simulator.
+One word is one token. The text depends on the last user message and the count alone, so the same request gets
+the same answer from any simulator.
 """
 
 import zlib
@@ -15,11 +15,11 @@ from loadtests.simulator.directives import without_markers
 CHARACTERS_PER_TOKEN = 4
 _FEWEST_WORDS, _SPREAD_WORDS = 20, 41
 _QUOTED_WORDS = 12
-_ADVICE = (
-    "I have looked into it for you. Please open the settings page, choose the account tab and confirm the change "
-    "there. It usually takes effect within a few minutes. If the problem is still there afterwards, reply to this "
-    "message with the time at which you tried, and a colleague will follow it up for you today."
-).split()
+_ADVICE = """
+I have looked into it for you. Please open the settings page, choose the account tab and confirm the change there. It
+usually takes effect within a few minutes. If the problem is still there afterwards, reply to this message with the
+time at which you tried, and a colleague will follow it up for you today.
+"""
 
 
 class Piece(NamedTuple):
@@ -42,11 +42,11 @@ def default_output_tokens(text: str) -> int:
 def words(text: str, count: int) -> list[str]:
     """A support agent's answer to `text` of exactly `count` words; joined without a separator they read well."""
     asked = without_markers(text).split()[:_QUOTED_WORDS]
-    about = f'about "{" ".join(asked)}"' if asked else ""
-    answer = f"Thank you for your message {about}".split() + ["-"] if asked else ["Hello!"]
+    answer = ["Thank", "you", "for", "writing", "about", *asked, "-"] if asked else ["Hello!"]
     missing = count - len(answer)
     if missing > 0:
-        answer += (_ADVICE * (missing // len(_ADVICE) + 1))[:missing]
+        advice = _ADVICE.split()
+        answer += (advice * (missing // len(advice) + 1))[:missing]
     return [word if place == 0 else " " + word for place, word in enumerate(answer[:count])]
 
 

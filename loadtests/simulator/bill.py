@@ -1,10 +1,12 @@
 """The bill: what the simulator served, one JSON line after another, and how to read it back.
 
-Promise: a line is in the file (the page cache, which outlives a killed process) before the first byte of what it
-bills is sent. A call may have two lines, `open` and a final one with the same `bill_id`: the last one counts.
+Promise: a line is in the file (the page cache, which outlives a killed process) before the first byte of what
+it bills is sent. A call may have two lines, `open` and a final one with the same `bill_id`: the last one
+counts.
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +20,9 @@ REFUSED = "refused"  # answered with an error, or not at all; costs nothing
 
 
 class BillLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One line. Times are RFC 3339 in UTC, `cost_usd` an exact decimal string; `http_status` is null when no status
-    was sent, `finished_at` when the stream was still open. Tokens are in disjoint buckets, reasoning part of output.
+    """One line. Times are RFC 3339 in UTC, `cost_usd` an exact decimal string; `http_status` is null when no
+    status was sent, `finished_at` when the stream was still open. Tokens are in disjoint buckets, reasoning
+    part of output.
     """
 
     bill_id: str
@@ -55,7 +58,7 @@ class BillWriter:
             self._append(b"\n")
 
     def write(self, line: BillLine) -> None:
-        """Append one line; on return it survives the death of this process. Raises OSError when the disk refuses."""
+        """Append one line; on return it survives the death of this process."""
         self._append(self._encoder.encode(line) + b"\n")
 
     def read(self, offset: int, size: int) -> bytes:
@@ -66,10 +69,15 @@ class BillWriter:
         os.close(self._file)
 
     def _append(self, data: bytes) -> None:
-        while data:
-            written = os.write(self._file, data)
-            self.size_bytes += written
-            data = data[written:]
+        try:
+            while data:
+                written = os.write(self._file, data)
+                self.size_bytes += written
+                data = data[written:]
+        except OSError as error:
+            # What cannot be billed must not be answered, and a torn line must not be written on.
+            print(f"simulator: cannot write the bill, stopping: {error}", file=sys.stderr, flush=True)
+            os._exit(1)
 
 
 def read_bill(path: Path) -> Iterator[BillLine]:

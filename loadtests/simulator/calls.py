@@ -1,7 +1,7 @@
 """The life of one paid call: when and how it is answered or spoiled, and its bill.
 
-Promise: the line of the bill is written before the first byte of what it bills is handed to the socket. A plain call
-whose client left is billed as served, a stream for the chunks that were sent.
+Promise: the line of the bill is written before the first byte of what it bills is handed to the socket. A
+plain call whose client left is billed as served, a stream for the chunks that were sent.
 """
 
 import asyncio
@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
+from urllib.parse import parse_qs
 
 from loadtests.simulator import bill, directives, plan
 from loadtests.simulator.bill import BillLine, BillWriter
 from loadtests.simulator.http import Connection, Request
 from loadtests.simulator.prices import MODELS, Usage, cost_pico, usd
 from loadtests.simulator.refusals import Refusal
-from loadtests.simulator.service import Service
+from loadtests.simulator.service import Service, StreamablePrompt
 
 TIMEOUT_FAULT_MS = 600_000
 _BATCH_BYTES = 64 * 1024
@@ -60,6 +61,20 @@ class Desk:
         self.loop = loop
         self.in_flight: dict[str, Call] = {}
         self.served = 0
+        self._drained: asyncio.Event | None = None
+
+    def finished(self, bill_id: str) -> None:
+        """A call has its last line."""
+        del self.in_flight[bill_id]
+        self.served += 1
+        if self._drained is not None and not self.in_flight:
+            self._drained.set()
+
+    async def drained(self) -> None:
+        """Wait until no call is in flight."""
+        if self.in_flight:
+            self._drained = asyncio.Event()
+            await self._drained.wait()
 
 
 class Call:
@@ -77,6 +92,7 @@ class Call:
         self._model: str | None = None
         self._attempt: int | None = None
         self._fault: str | None = None
+        self._stream: StreamablePrompt | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tokens_sent = 0
         self._opened = False
@@ -105,6 +121,8 @@ class Call:
 
     def _prepare(self, deployment: str | None, query: str) -> None:
         self._attempt = _attempt(self._request.headers.get("x-observatory-attempt"))
+        if deployment is not None and not parse_qs(query).get("api-version"):
+            raise Refusal(404, "Resource not found: the query parameter api-version is missing")
         prompt = self._service.read(self._request.body, deployment)
         name, _, suffix = prompt.model.partition("@")
         self._model = name
@@ -114,6 +132,7 @@ class Call:
             message = f"The model `{name[:_LONGEST_NAME]}` does not exist or you do not have access to it."
             raise Refusal(404, message, code="model_not_found")
         self._plan = plan.decide(self._service, prompt, asked, name, model, self._id)
+        self._stream = prompt if isinstance(prompt, StreamablePrompt) and prompt.stream else None
         self._fault = self._chosen_fault(asked)
 
     def _chosen_fault(self, asked: directives.Directives) -> str | None:
@@ -123,7 +142,7 @@ class Call:
         return self._desk.defaults.drawn_fault()
 
     def _streams(self) -> bool:
-        return self._plan.prompt.stream and self._fault not in _NEVER_BILLED | {"timeout"}
+        return self._stream is not None and self._fault not in _NEVER_BILLED | {"timeout"}
 
     def _first_wait_ms(self) -> int:
         if self._fault == "timeout":
@@ -162,8 +181,8 @@ class Call:
         elif fault == "cut-after":
             self._settle(bill.CUT, None, reply.usage)
             self._connection.drop()
-        elif self._plan.prompt.stream:
-            self._steps = self._plan.stream_steps(self._latency_ms(), fault)
+        elif self._stream is not None:
+            self._steps = self._plan.steps(self._stream, self._latency_ms(), fault)
             self._connection.on_writable = self._go_on
             self._pump()
         else:
@@ -208,7 +227,8 @@ class Call:
     def _send(self, data: bytes) -> None:
         if not self._opened:
             self._opened = True
-            self._write_line(bill.OPEN, 200, self._usage_so_far()._replace(output_tokens=0, reasoning_tokens=0))
+            only_input = self._plan.reply.usage._replace(output_tokens=0, reasoning_tokens=0)
+            self._write_line(bill.OPEN, 200, only_input)
             self._connection.begin_stream(self._stream_headers())
         self._connection.send(data)
 
@@ -224,7 +244,8 @@ class Call:
             self._connection.end_stream(data)
 
     def _stream_headers(self) -> str:
-        return f"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n{self._id_header}"
+        kind = "content-type: text/event-stream; charset=utf-8"
+        return f"{kind}\r\ncache-control: no-cache\r\n{self._id_header}"
 
     def _refuse(self, refusal: Refusal) -> None:
         self._settle(bill.REFUSED, refusal.status, _NOTHING)
@@ -239,8 +260,7 @@ class Call:
     def _settle(self, state: str, http_status: int | None, usage: Usage) -> None:
         self._connection.on_lost = None
         self._write_line(state, http_status, usage)
-        del self._desk.in_flight[self._bill_id]
-        self._desk.served += 1
+        self._desk.finished(self._bill_id)
 
     def _write_line(self, state: str, http_status: int | None, usage: Usage) -> None:
         headers = self._request.headers

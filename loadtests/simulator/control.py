@@ -19,7 +19,7 @@ _BLOCK_BYTES = 256 * 1024
 
 
 class _Change(msgspec.Struct, forbid_unknown_fields=True):
-    fault: str | None | msgspec.UnsetType = msgspec.UNSET
+    fault: str | msgspec.UnsetType | None = msgspec.UNSET
     fault_rate: float | msgspec.UnsetType = msgspec.UNSET
     latency_ms: int | msgspec.UnsetType = msgspec.UNSET
     ttft_ms: int | msgspec.UnsetType = msgspec.UNSET

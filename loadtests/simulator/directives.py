@@ -1,8 +1,8 @@
 """Directives: how a request, through whatever path it comes, dictates what the simulator does with it.
 
-One mini-language, `key=value` separated by spaces, commas or semicolons, in three places of which a later one wins:
-the model name after `@` (`gpt-4o-mini@fault=500;latency=200`), the header `x-sim`, and `[[sim in=100 out=20]]` in the
-text of the last user message. Promise: what is not understood is refused, never ignored.
+One mini-language, `key=value` separated by spaces, commas or semicolons, in three places of which a later one
+wins: the model name after `@` (`gpt-4o-mini@fault=500;latency=200`), the header `x-sim`, and `[[sim in=100
+out=20]]` in the text of the last user message. Promise: what is not understood is refused, never ignored.
 """
 
 import re
@@ -55,8 +55,8 @@ _FIELDS = {
 class Directives:
     """What a request asks for; None where it says nothing.
 
-    `input_tokens` count the whole prompt, `cached`, `cache_5m` and `cache_1h` included; `reasoning` is part of
-    `output_tokens`. `fault` applies while the attempt is at most `first`, or always.
+    `input_tokens` count the whole prompt, `cached`, `cache_5m` and `cache_1h` included; `reasoning` is part
+    of `output_tokens`. `fault` applies while the attempt is at most `first`, or always.
     """
 
     input_tokens: int | None = None

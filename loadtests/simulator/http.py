@@ -1,8 +1,8 @@
 """HTTP/1.1 for the simulator: one connection, its requests in order, whole and streamed answers.
 
 Promise: keep-alive, pipelining (answers in the order of the requests), bodies by length or in chunks up to
-`MAX_BODY_BYTES`, `Expect: 100-continue`, and back-pressure for streams. What is not HTTP gets 400 and a closed
-connection. There is no framework under it because the simulator must never be what limits a load test.
+`MAX_BODY_BYTES`, `Expect: 100-continue`, and back-pressure for streams. What is not HTTP gets 400 and a
+closed connection. There is no framework under it because the simulator must never be what limits a load test.
 """
 
 import asyncio
@@ -39,11 +39,11 @@ class _Broken(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """One client. `handler` gets one request at a time and must end each with exactly one of `answer`, `end_stream`
-    or `drop`; after the client left these do nothing.
+    """One client. `handler` gets one request at a time and must end each with exactly one of `answer`,
+    `end_stream` or `drop`; after the client left these do nothing.
 
-    While a request is being answered, `on_lost` is called when the client leaves and `on_writable` when the client
-    has read enough for more to be sent after `paused` was seen.
+    While a request is being answered, `on_lost` is called when the client leaves and `on_writable` when the
+    client has read enough for more to be sent after `paused` was seen.
     """
 
     def __init__(self, handler: Callable[[Request, "Connection"], None], open_now: set["Connection"]) -> None:
@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._serving = False
         self._ended = False  # nothing more will be read from this client
         self._keep_alive = True
+        self._retiring = False
         self._chunked = True
         self._stream_head = b""
         self._head_bytes = 0
@@ -95,6 +96,13 @@ class Connection(asyncio.Protocol):
         """Send what was written so far and close the connection in the middle of the answer."""
         self._end()
         self._transport.close()
+
+    def retire(self) -> None:
+        """Close as soon as the request that is being answered, if any, has its answer."""
+        self._retiring = True
+        self._keep_alive = False
+        if not self._busy:
+            self.drop()
 
     # What asyncio calls.
 
@@ -202,7 +210,7 @@ class Connection(asyncio.Protocol):
             return
         if len(self._waiting) == _MAX_WAITING // 2 and not self._ended:
             self._transport.resume_reading()
-        self._keep_alive = request.keep_alive
+        self._keep_alive = request.keep_alive and not self._retiring
         self._chunked = request.version == "1.1"
         self._handler(request, self)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from loadtests.simulator import answers
 from loadtests.simulator.refusals import Refusal
-from loadtests.simulator.service import Prompt, Reply, Tool, decode, event
+from loadtests.simulator.service import Reply, StreamablePrompt, Tool, decode, event
 
 _Positive = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -92,7 +92,7 @@ def read(body: bytes, deployment: str | None) -> "ChatPrompt":
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChatPrompt(Prompt):
+class ChatPrompt(StreamablePrompt):
     """A chat completion to be answered."""
 
     include_usage: bool

@@ -18,9 +18,7 @@ def openai_error(refusal: Refusal) -> bytes:
     """OpenAI's error body."""
     kind = _TYPES.get(refusal.status, "invalid_request_error")
     code = refusal.code or _CODES.get(refusal.status)
-    return msgspec.json.encode(
-        {"error": {"message": refusal.message, "type": kind, "param": None, "code": code}}
-    )
+    return msgspec.json.encode({"error": {"message": refusal.message, "type": kind, "param": None, "code": code}})
 
 
 def azure_error(refusal: Refusal) -> bytes:

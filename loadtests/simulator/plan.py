@@ -10,7 +10,7 @@ from loadtests.simulator import answers
 from loadtests.simulator.directives import Directives
 from loadtests.simulator.prices import Model, Usage
 from loadtests.simulator.refusals import Refusal
-from loadtests.simulator.service import Prompt, Reply, Service
+from loadtests.simulator.service import Prompt, Reply, Service, StreamablePrompt
 
 MALFORMED = ("malformed", "malformed-chunk")
 _TOOL_WORDS = 8
@@ -35,9 +35,9 @@ class Plan:
     reply: Reply
     model: Model
 
-    def stream_steps(self, latency_ms: int, fault: str | None) -> Iterator[Step]:
+    def steps(self, prompt: StreamablePrompt, latency_ms: int, fault: str | None) -> Iterator[Step]:
         """The answer as a stream, spoiled as `fault` says; the steps' tokens add up to what was generated."""
-        prompt, reply, gap_ms = self.prompt, self.reply, self.asked.gap_ms
+        reply, gap_ms = self.reply, self.asked.gap_ms
         usage = reply.usage
         chunks = answers.pieces(reply.parts, usage.output_tokens - usage.reasoning_tokens, self.asked.chunks)
         count = len(chunks) // 2 if fault == "cut-mid" else len(chunks)
@@ -78,13 +78,13 @@ def decide(service: Service, prompt: Prompt, asked: Directives, name: str, model
 
 
 def _counted(prompt: Prompt, asked: Directives, model: Model) -> tuple[Usage, bool]:
-    """The usage, and whether the request's own limit cut the output. Without `in` or `out`, the cached and the
-    reasoning tokens come on top of what the text counts.
+    """The usage, and whether the request's own limit cut the output. Without `in` or `out`, the cached and
+    the reasoning tokens come on top of what the text counts.
     """
     cached = asked.cached + asked.cache_5m + asked.cache_1h
     total = prompt.input_tokens + cached if asked.input_tokens is None else asked.input_tokens
     if cached > total:
-        raise Refusal(400, f"sim directives cached, cache5m and cache1h add up to {cached}, more than in={total}")
+        raise Refusal(400, f"sim directives cached, cache5m and cache1h: {cached} is more than in={total}")
     _check_sold("cached", asked.cached, model.price.cache_read)
     _check_sold("cache5m", asked.cache_5m, model.price.cache_write_5m)
     _check_sold("cache1h", asked.cache_1h, model.price.cache_write_1h)
@@ -109,7 +109,7 @@ def _wanted_output(prompt: Prompt, asked: Directives, model: Model) -> int:
     if asked.output_tokens is None:
         return answers.default_output_tokens(prompt.text) + asked.reasoning
     if asked.reasoning > asked.output_tokens:
-        raise Refusal(400, f"sim directive reasoning={asked.reasoning} is more than out={asked.output_tokens}")
+        raise Refusal(400, f"sim directive reasoning is more than out={asked.output_tokens}")
     return asked.output_tokens
 
 

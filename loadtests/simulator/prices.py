@@ -1,7 +1,8 @@
-"""The simulator's own price table and arithmetic, typed by hand and independent of every other price source here.
+"""The simulator's own price table and arithmetic, typed by hand and independent of every other price source
+here.
 
-Promise: integers only, exact to the last decimal. A price is a decimal string in USD for a million tokens with at most
-six decimals, so the price of one token is a whole number of picodollars (1e-12 USD).
+Promise: integers only, exact to the last decimal. A price is a decimal string in USD for a million tokens
+with at most six decimals, so the price of one token is a whole number of picodollars (1e-12 USD).
 """
 
 from typing import NamedTuple
@@ -44,7 +45,8 @@ class Price(NamedTuple):
 class Model(NamedTuple):
     """A model that is served: what it does and what it costs.
 
-    A prompt of more than `long_context_above` tokens is charged at `long_context` as a whole, output included.
+    A prompt of more than `long_context_above` tokens is charged at `long_context` as a whole, output
+    included.
     """
 
     operation: str
@@ -83,8 +85,8 @@ _OPENAI = {
 }
 
 _ANTHROPIC = {
-    # $3 in, $15 out up to 200,000 prompt tokens, beyond it twice the input and one and a half times the output price;
-    # cache read 0.1, five-minute write 1.25 and one-hour write 2 times the input price
+    # $3 in, $15 out up to 200,000 prompt tokens, beyond it twice the input and one and a half times the
+    # output price; cache read 0.1, five-minute write 1.25 and one-hour write 2 times the input price
     "claude-sonnet-4-5": Model(
         "chat",
         Price("3", "0.3", "15", "3.75", "6"),

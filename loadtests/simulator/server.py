@@ -2,7 +2,7 @@
 
 from urllib.parse import unquote
 
-from loadtests.simulator import openai_chat
+from loadtests.simulator import anthropic_messages, openai_chat, openai_embeddings
 from loadtests.simulator.calls import Call, Desk
 from loadtests.simulator.control import Control
 from loadtests.simulator.http import Connection, Request
@@ -11,11 +11,20 @@ from loadtests.simulator.service import Service
 
 _AZURE_PREFIX = "/openai/deployments/"
 
+_CHAT = "chatcmpl-"
+_EMBEDDINGS = "embd-"
 _SERVICES = {
-    "/v1/chat/completions": Service("openai", "chat", "chatcmpl-", "x-request-id", openai_chat.read, openai_error),
+    "/v1/chat/completions": Service("openai", "chat", _CHAT, "x-request-id", openai_chat.read, openai_error),
+    "/v1/embeddings": Service(
+        "openai", "embeddings", _EMBEDDINGS, "x-request-id", openai_embeddings.read, openai_error
+    ),
+    "/v1/messages": Service(
+        "anthropic", "chat", "msg_", "request-id", anthropic_messages.read, anthropic_messages.error
+    ),
 }
 _AZURE_SERVICES = {
-    "chat/completions": Service("azure", "chat", "chatcmpl-", "apim-request-id", openai_chat.read, azure_error),
+    "chat/completions": Service("azure", "chat", _CHAT, "apim-request-id", openai_chat.read, azure_error),
+    "embeddings": Service("azure", "embeddings", _EMBEDDINGS, "apim-request-id", openai_embeddings.read, azure_error),
 }
 
 

@@ -24,8 +24,8 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A decided answer. `parts` joined are the text, the tool call's arguments, or the JSON that was asked for;
-    `capped` says that the request's own limit cut it. `created_s` is Unix time.
+    """A decided answer. `parts` joined are the text, the tool call's arguments, or the JSON that was asked
+    for; `capped` says that the request's own limit cut it. `created_s` is Unix time.
     """
 
     id: str
@@ -45,7 +45,6 @@ class Prompt(ABC):
     model: str
     input_tokens: int
     text: str
-    stream: bool = False
     output_cap: int | None = None
     tool: Tool | None = None
     json_schema: Mapping[str, object] | None = None
@@ -53,6 +52,13 @@ class Prompt(ABC):
     @abstractmethod
     def answer(self, reply: Reply) -> bytes:
         """The body of a plain answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamablePrompt(Prompt):
+    """A request whose answer is streamed when it asks for that."""
+
+    stream: bool
 
     @abstractmethod
     def stream_head(self, reply: Reply) -> bytes:
