@@ -9,6 +9,8 @@ from pathlib import Path
 
 import asyncpg
 
+from observatory.adapters.postgres.pool import Connection
+
 _LOCK = 7_305_117_201
 _NO_TRANSACTION = "-- migrate: no-transaction"
 
@@ -35,7 +37,7 @@ async def migrate(url: str, folder: Path) -> list[str]:
         await connection.close()
 
 
-async def _apply(connection: asyncpg.Connection[asyncpg.Record], name: str, text: str, applied: dict[str, str]) -> bool:
+async def _apply(connection: Connection, name: str, text: str, applied: dict[str, str]) -> bool:
     digest = hashlib.sha256(text.encode()).hexdigest()
     if name in applied:
         if applied[name] != digest:
@@ -48,7 +50,7 @@ async def _apply(connection: asyncpg.Connection[asyncpg.Record], name: str, text
     return True
 
 
-async def _run(connection: asyncpg.Connection[asyncpg.Record], name: str, text: str, digest: str) -> None:
+async def _run(connection: Connection, name: str, text: str, digest: str) -> None:
     if text.startswith(_NO_TRANSACTION):
         for statement in text.split("\n--;\n"):
             await connection.execute(statement)
