@@ -87,9 +87,10 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     facts_retention_days: Annotated[int, Field(ge=1)] = 400
     journal_retention_days: Annotated[int, Field(ge=8)] = 35
-    kafka: KafkaSettings = Field(default_factory=KafkaSettings)
-    providers: ProviderSettings = Field(default_factory=ProviderSettings)
-    chat: ChatSettings = Field(default_factory=ChatSettings)
+    # A group has its own variables: without an alias that none can have, OBSERVATORY_KAFKA would be read as JSON.
+    kafka: KafkaSettings = Field(default_factory=KafkaSettings, validation_alias="(kafka)")
+    providers: ProviderSettings = Field(default_factory=ProviderSettings, validation_alias="(providers)")
+    chat: ChatSettings = Field(default_factory=ChatSettings, validation_alias="(chat)")
 
 
 def load_settings() -> Settings:
