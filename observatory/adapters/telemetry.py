@@ -1,4 +1,4 @@
-"""What a process says about itself: JSON log lines on standard error, `/healthz` and Prometheus `/metrics` over HTTP."""
+"""What a process says about itself: JSON lines on standard error, `/healthz` and Prometheus `/metrics` over HTTP."""
 
 import logging
 import sys

@@ -68,6 +68,8 @@ async def insist(what: str, operation: Callable[[], Awaitable[T]]) -> T:
         try:
             return await operation()
         except TRANSIENT as error:
+            if isinstance(error, ValueError):  # asyncpg's refusal of a value is an InterfaceError too
+                raise
             log.warning("%s: %s, again in %.2f s", what, describe(error), pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
