@@ -158,7 +158,7 @@ class Publisher:
     async def _send(
         self, name: str, key: bytes | None, value: bytes | None, headers: Headers
     ) -> asyncio.Future[RecordMetadata]:
-        future: asyncio.Future[RecordMetadata] = await self._producer.send(name, value, key=key, headers=headers)
+        future: asyncio.Future[RecordMetadata] = await self._producer.send(name, value, key=key, headers=list(headers))
         return future
 
 

@@ -8,8 +8,9 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 
 from observatory.cli.problems import Problem
 
@@ -44,19 +45,21 @@ COMMANDS: dict[str, dict[str, str]] = {
 }
 
 
-def build() -> App:
-    """The command tree; importing a command's module is left to the moment it runs."""
+def build(chosen: str | None) -> App:
+    """The command tree. Only the chosen command's module is imported, whose own docstring is then its help."""
     app = App(
         name="observatory",
         help=HELP,
         help_format="markdown",
-        version="0.1.0",
+        version=lambda: version("llm-observatory"),
         default_parameter=Parameter(negative=()),
         result_action="return_int_as_exit_code_else_zero",
         suppress_keyboard_interrupt=False,
     )
-    for group, commands in COMMANDS.items():
-        for name, help_line in commands.items():
+    for position, (title, commands) in enumerate(COMMANDS.items()):
+        group = Group(title, sort_key=position)
+        for name, line in commands.items():
+            help_line = None if name == chosen else line
             app.command(f"observatory.cli.{name}:{name}", name=name, help=help_line, group=group)
     return app
 
@@ -65,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code. `SystemExit` is raised for wrong usage (code 2)."""
     logging.basicConfig(level=logging.CRITICAL)
     try:
-        return int(build()(list(arguments)))
+        return int(build(next(iter(arguments), None))(list(arguments)))
     except Problem as problem:
         sys.stderr.write(f"observatory: {problem}\n")
         return problem.exit_code

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from observatory.cli.problems import wrong_usage
 
-Json = Annotated[bool, Parameter(name="--json", help="Print JSON and nothing else on stdout.")]
+Json = Annotated[bool, Parameter(name="--json", show_default=False, help="Print JSON and nothing else on stdout.")]
 Since = Annotated[str | None, Parameter(help="From when: '30m', '2h', '7d' ago, or an RFC 3339 time.")]
 Until = Annotated[str | None, Parameter(help="Until when, not included: as --since.")]
 
