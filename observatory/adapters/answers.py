@@ -1,0 +1,338 @@
+"""Hands the events of `chat.responses` to whoever waits for them in this process.
+
+One consumer without a group reads every partition from the end on; its offsets live here, so a restart of the broker
+loses nothing. A record that nobody here waits for costs no more than finding its two ids.
+Whoever registers before the request is published misses nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+
+from observatory.adapters.kafka import Record, Unreadable, new_consumer, read_event, topic_name
+from observatory.adapters.settings import KafkaSettings
+from observatory.rules.subscription import ANSWERS, OUTCOME_TYPES, Answer, Outcome, Subscription
+from schemas.chat import DEFAULT_TENANT, ChatCompleted, ChatFailed
+from schemas.topics import CHAT_RESPONSES
+
+log = logging.getLogger(__name__)
+
+POLL_MS = 1000
+PAUSE_S = 0.2
+_DEAF = "the answers cannot be read at the moment"
+
+_partition_for_key = DefaultPartitioner()
+
+
+class Away(Exception):
+    """Answers cannot be delivered: the listener is not connected yet, or is closing. The same again may succeed."""
+
+
+class _Address(msgspec.Struct):
+    request_id: str
+    tenant_id: str = DEFAULT_TENANT
+
+
+_read_address = msgspec.json.Decoder(_Address).decode
+_Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A record's place on the topic; as text `partition-offset`, the id of a server-sent event."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}-{self.offset}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Position":
+        """Raises `ValueError` for anything but two non-negative numbers with a dash between them."""
+        partition, dash, offset = text.partition("-")
+        if not (dash and partition.isascii() and partition.isdigit() and offset.isascii() and offset.isdigit()):
+            raise ValueError(f"not a position (partition-offset): {text[:40]!r}")
+        if len(partition) > 6 or len(offset) > 18:
+            raise ValueError(f"no such position: {text[:40]!r}")
+        return cls(int(partition), int(offset))
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One event of an answer: what it says, its body as it came, and where it stands."""
+
+    answer: Answer
+    body: bytes
+    ce_id: str
+    position: Position
+
+
+class Answers:
+    """The events of one request as a subscriber sees them; ends after the outcome. Raises `Away` when deaf."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Heard | None] = asyncio.Queue()
+        self._subscription = Subscription()
+
+    def put(self, heard: Heard | None) -> None:
+        """Adds an event, or with None says that no more can come."""
+        self._queue.put_nowait(heard)
+
+    async def next(self, timeout_s: float) -> list[Heard]:
+        """What is new, at least one event; empty when nothing came in time or the answer is over."""
+        while not self.over:
+            try:
+                first = self._queue.get_nowait() if self._queue.qsize() else await self._wait(timeout_s)
+            except TimeoutError:
+                return []
+            accepted = [heard for heard in self._drain(first) if self._accepts(heard)]
+            if accepted:
+                return accepted
+        return []
+
+    @property
+    def over(self) -> bool:
+        """True once the outcome was given out."""
+        return self._subscription.over
+
+    async def _wait(self, timeout_s: float) -> Heard | None:
+        async with asyncio.timeout(timeout_s):
+            return await self._queue.get()
+
+    def _drain(self, heard: Heard | None) -> Iterator[Heard]:
+        while heard is not None:
+            yield heard
+            if not self._queue.qsize():
+                return
+            heard = self._queue.get_nowait()
+        raise Away(_DEAF)
+
+    def _accepts(self, heard: Heard) -> bool:
+        return self._subscription.accepts(heard.ce_id, heard.answer)
+
+
+_Waiter = Callable[[Heard | None], None]
+
+
+class AnswerListener:
+    """Reads `chat.responses` once for everybody in this process."""
+
+    def __init__(self, settings: KafkaSettings, client_id: str) -> None:
+        self._settings = settings
+        self._client_id = client_id
+        self._topic = topic_name(settings, CHAT_RESPONSES)
+        self._consumer: AIOKafkaConsumer | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._ends: dict[int, int] = {}
+        self._waiters: dict[_Key, list[tuple[bool, _Waiter]]] = {}
+
+    async def start(self) -> None:
+        """Positions itself at the end of every partition. Raises `KafkaError` when the broker is away."""
+        consumer = new_consumer(self._settings, self._client_id)
+        try:
+            await consumer.start()
+            partitions = await _assign_all(consumer, self._topic)
+            ends = await consumer.end_offsets(partitions)
+            for partition, offset in ends.items():
+                consumer.seek(partition, offset)
+        except BaseException:
+            await consumer.stop()
+            raise
+        self._ends = {partition.partition: offset for partition, offset in ends.items()}
+        self._consumer = consumer
+        self._reader = asyncio.create_task(self._read(consumer), name="answer listener")
+
+    async def stop(self) -> None:
+        """Gives up on everybody who waits and disconnects."""
+        self.give_up()
+        if self._reader:
+            self._reader.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._reader
+        if self._consumer:
+            await self._consumer.stop()
+
+    @property
+    def ready(self) -> bool:
+        """True while records are read: from then on nothing is missed."""
+        return self._reader is not None and not self._reader.done()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests somebody waits for."""
+        return len(self._waiters)
+
+    def give_up(self) -> None:
+        """Everybody who waits hears `Away`."""
+        for waiters in list(self._waiters.values()):
+            for _, hand_over in list(waiters):
+                hand_over(None)
+
+    def partition_of(self, key: str) -> int:
+        """The partition on which answers with this key come. Raises `Away` before `start`."""
+        if not self._ends:
+            raise Away(_DEAF)
+        numbers = sorted(self._ends)
+        chosen: int = _partition_for_key(key.encode(), numbers, numbers)
+        return chosen
+
+    def before_next(self, key: str) -> Position | None:
+        """The position just before the next answer with this key; None on an empty partition."""
+        partition = self.partition_of(key)
+        end = self._ends[partition]
+        return Position(partition, end - 1) if end else None
+
+    @contextmanager
+    def outcome(self, tenant_id: str, request_id: str) -> Iterator[asyncio.Future[Outcome]]:
+        """A future of the request's outcome, for as long as the context lasts. It may raise `Away`."""
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def hand_over(heard: Heard | None) -> None:
+            if future.done():
+                return
+            if heard is None:
+                future.set_exception(Away(_DEAF))
+            elif isinstance(heard.answer, ChatCompleted | ChatFailed):
+                future.set_result(heard.answer)
+
+        with self._registered((tenant_id, request_id), True, hand_over):
+            try:
+                yield future
+            finally:
+                future.cancel()
+
+    @contextmanager
+    def follow(self, tenant_id: str, request_id: str) -> Iterator[Answers]:
+        """Every event of the request from now on, for as long as the context lasts."""
+        answers = Answers()
+        with self._registered((tenant_id, request_id), False, answers.put):
+            yield answers
+
+    @contextmanager
+    def _registered(self, key: _Key, only_outcome: bool, hand_over: _Waiter) -> Iterator[None]:
+        if not self.ready:
+            raise Away(_DEAF)
+        waiter = (only_outcome, hand_over)
+        waiters = self._waiters.setdefault(key, [])
+        waiters.append(waiter)
+        try:
+            yield
+        finally:
+            waiters.remove(waiter)
+            if not waiters:
+                del self._waiters[key]
+
+    async def _read(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            try:
+                batches = await consumer.getmany(timeout_ms=POLL_MS)
+            except KafkaError as error:
+                log.warning("answers: %r, again in %.1f s", error, PAUSE_S)
+                await asyncio.sleep(PAUSE_S)
+                continue
+            for partition, records in batches.items():
+                for record in records:
+                    self._hand_out(record)
+                self._ends[partition.partition] = records[-1].offset + 1
+
+    def _hand_out(self, record: Record) -> None:
+        try:
+            address = _read_address(record.value or b"")
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.warning("answers: %s-%s is unreadable: %s", record.partition, record.offset, error)
+            return
+        waiters = self._waiters.get((address.tenant_id, address.request_id))
+        if not waiters:
+            return
+        if all(only_outcome for only_outcome, _ in waiters) and not _is_outcome(record):
+            return
+        heard = _heard(record)
+        if heard is not None:
+            for _, hand_over in list(waiters):
+                hand_over(heard)
+
+
+async def replay(
+    settings: KafkaSettings, client_id: str, tenant_id: str, request_id: str, begin: Position, end: int
+) -> AsyncIterator[Heard]:
+    """What the partition holds of one request from `begin` up to, not including, the offset `end`.
+
+    A short-lived consumer reads it. Raises `KafkaError` when the broker is away, `ValueError` for no such partition.
+    """
+    consumer = new_consumer(settings, client_id)
+    try:
+        await consumer.start()
+        topic = topic_name(settings, CHAT_RESPONSES)
+        partition = TopicPartition(topic, begin.partition)
+        if partition not in await _assign_all(consumer, topic, begin.partition):
+            raise ValueError(f"there is no partition {begin.partition}")
+        oldest = (await consumer.beginning_offsets([partition]))[partition]
+        consumer.seek(partition, max(begin.offset, oldest))
+        async for record in _up_to(consumer, partition, end):
+            heard = _of_request(record, tenant_id, request_id)
+            if heard is not None:
+                yield heard
+    finally:
+        await consumer.stop()
+
+
+async def offset_at(settings: KafkaSettings, client_id: str, partition: int, time_ms: int) -> int | None:
+    """The first offset of `chat.responses` appended at or after a time; None when there is none. Raises `KafkaError`."""
+    consumer = new_consumer(settings, client_id)
+    try:
+        await consumer.start()
+        place = TopicPartition(topic_name(settings, CHAT_RESPONSES), partition)
+        found = (await consumer.offsets_for_times({place: time_ms}))[place]
+        return None if found is None else int(found.offset)
+    finally:
+        await consumer.stop()
+
+
+async def _assign_all(consumer: AIOKafkaConsumer, topic: str, only: int | None = None) -> list[TopicPartition]:
+    await consumer.topics()
+    numbers = sorted(consumer.partitions_for_topic(topic) or ())
+    if not numbers:
+        raise KafkaError(f"there is no topic {topic!r}: 'observatory migrate' creates it")
+    partitions = [TopicPartition(topic, number) for number in numbers if only in (None, number)]
+    if partitions:
+        consumer.assign(partitions)
+    return partitions
+
+
+async def _up_to(consumer: AIOKafkaConsumer, partition: TopicPartition, end: int) -> AsyncIterator[Record]:
+    while await consumer.position(partition) < end:
+        batches = await consumer.getmany(timeout_ms=POLL_MS)
+        for record in batches.get(partition, ()):
+            if record.offset < end:
+                yield record
+
+
+def _of_request(record: Record, tenant_id: str, request_id: str) -> Heard | None:
+    try:
+        address = _read_address(record.value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    same = address.request_id == request_id and address.tenant_id == tenant_id
+    return _heard(record) if same else None
+
+
+def _is_outcome(record: Record) -> bool:
+    return any(name == "ce_type" and value.decode(errors="replace") in OUTCOME_TYPES for name, value in record.headers)
+
+
+def _heard(record: Record) -> Heard | None:
+    position = Position(record.partition, record.offset)
+    try:
+        envelope, answer = read_event(record, *ANSWERS)
+    except Unreadable as error:
+        log.warning("answers: %s cannot be read: %s", position, error)
+        return None
+    return Heard(answer, record.value or b"", envelope.ce_id or str(position), position)
