@@ -67,6 +67,9 @@ def settings(data: Path, port: int, controller_port: int) -> str:
         "auto.create.topics.enable": "false",
         "message.max.bytes": LARGEST_RECORD_BYTES,
         "replica.fetch.max.bytes": LARGEST_RECORD_BYTES,
+        # A killed broker may register again only when its old session has ended: after 9 s by default.
+        "broker.session.timeout.ms": 3000,
+        "broker.heartbeat.interval.ms": 500,
         "group.initial.rebalance.delay.ms": 0,
         "offsets.topic.num.partitions": 8,
         "offsets.topic.replication.factor": 1,
