@@ -9,6 +9,7 @@ Standard library only: it runs before the project's own environment exists.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -124,7 +125,9 @@ def main() -> int:
 
 
 def install(installer: Installer, environment: os._Environ[str]) -> None:
-    """Add whatever is missing for the services that are ours to run."""
+    """Add whatever is missing for the services that are ours to run, and for a Python environment."""
+    if importlib.util.find_spec("ensurepip") is None:  # Debian has it in a package of its own
+        installer.apt_install("python3-venv")
     if not environment.get("OBSERVATORY_KAFKA"):
         install_java(installer)
         install_kafka(installer)
