@@ -1,0 +1,60 @@
+"""What a call costs: disjoint token buckets times the rate of each, exact to the last decimal."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from observatory.rules.money import times, total
+from observatory.rules.usage import input_tokens
+from schemas.calls import Usage
+
+
+class UnpricedTokensError(Exception):
+    """Tokens in a bucket that has no rate: the cost is unknown, which is not 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """USD for one token of each bucket; None where no price is known.
+
+    `tiers` are (threshold, rates) by rising threshold: a prompt of more tokens than the threshold, cached ones
+    included, is charged at those rates as a whole, output too.
+    """
+
+    uncached_input: Decimal | None
+    output: Decimal | None
+    cache_read: Decimal | None = None
+    cache_write_5m: Decimal | None = None
+    cache_write_1h: Decimal | None = None
+    input_audio: Decimal | None = None
+    output_audio: Decimal | None = None
+    input_image: Decimal | None = None
+    tiers: tuple[tuple[int, "Rates"], ...] = ()
+
+
+def cost_of(usage: Usage, rates: Rates) -> Decimal:
+    """USD for the usage. Raises `UnpricedTokensError` for tokens without a rate."""
+    applied = _tier_of(usage, rates)
+    buckets = (
+        ("uncached_input", usage.uncached_input_tokens, applied.uncached_input),
+        ("cache_read", usage.cache_read_tokens, applied.cache_read),
+        ("cache_write_5m", usage.cache_write_5m_tokens, applied.cache_write_5m),
+        ("cache_write_1h", usage.cache_write_1h_tokens, applied.cache_write_1h),
+        ("output", usage.output_tokens, applied.output),
+        ("input_audio", usage.input_audio_tokens, applied.input_audio),
+        ("output_audio", usage.output_audio_tokens, applied.output_audio),
+        ("input_image", usage.input_image_tokens, applied.input_image),
+    )
+    return total(_charge(bucket, tokens, rate) for bucket, tokens, rate in buckets if tokens)
+
+
+def _tier_of(usage: Usage, rates: Rates) -> Rates:
+    if not rates.tiers:
+        return rates
+    prompt = input_tokens(usage)
+    return next((tier for above, tier in reversed(rates.tiers) if prompt > above), rates)
+
+
+def _charge(bucket: str, tokens: int, rate: Decimal | None) -> Decimal:
+    if rate is None:
+        raise UnpricedTokensError(f"{tokens} {bucket} tokens have no rate")
+    return times(tokens, rate)

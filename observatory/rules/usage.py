@@ -1,0 +1,124 @@
+"""From what a provider says of the tokens to disjoint buckets, where each token is counted once.
+
+OpenAI's prompt tokens include those read from or written to the cache and the audio; Anthropic's exclude the cached
+ones. Output includes reasoning in both; audio output is a bucket of its own here. Numbers that contradict each other
+raise `UsageError`: a wrong count must never become a cost that looks exact.
+"""
+
+from collections.abc import Mapping
+
+from schemas.calls import Usage
+
+MAX_TOKENS = 2**53
+
+
+class UsageError(ValueError):
+    """The provider's numbers are no counts or contradict each other."""
+
+
+def openai_usage(raw: Mapping[str, object]) -> Usage:
+    """The buckets of OpenAI's (and Azure's) `usage` of chat completions and embeddings. Raises `UsageError`."""
+    prompt = _count(raw, "prompt_tokens", required=True)
+    completion = _count(raw, "completion_tokens")
+    of_prompt = _details(raw, "prompt_tokens_details")
+    of_completion = _details(raw, "completion_tokens_details")
+    cached = _count(of_prompt, "cached_tokens")
+    written = _count(of_prompt, "cache_write_tokens")
+    audio_in = _count(of_prompt, "audio_tokens")
+    image_in = _count(of_prompt, "image_tokens")
+    audio_out = _count(of_completion, "audio_tokens")
+    return _checked(
+        uncached=_rest(prompt, "prompt_tokens", cached, written, audio_in, image_in),
+        cache_read=cached,
+        cache_write_5m=written,
+        output=_rest(completion, "completion_tokens", audio_out),
+        reasoning=_count(of_completion, "reasoning_tokens"),
+        audio_in=audio_in,
+        audio_out=audio_out,
+        image_in=image_in,
+    )
+
+
+def anthropic_usage(raw: Mapping[str, object]) -> Usage:
+    """The buckets of Anthropic's `usage` of messages. Raises `UsageError`.
+
+    Cache writes without the breakdown by lifetime are five-minute ones, Anthropic's default.
+    """
+    written = _count(raw, "cache_creation_input_tokens")
+    lifetimes = _details(raw, "cache_creation")
+    one_hour = _count(lifetimes, "ephemeral_1h_input_tokens")
+    five_minutes = _count(lifetimes, "ephemeral_5m_input_tokens") if lifetimes else written
+    if "cache_creation_input_tokens" in raw and five_minutes + one_hour != written:
+        raise UsageError(f"cache writes of {five_minutes} + {one_hour} tokens are not the {written} of their sum")
+    return _checked(
+        uncached=_count(raw, "input_tokens", required=True),
+        cache_read=_count(raw, "cache_read_input_tokens"),
+        cache_write_5m=five_minutes,
+        cache_write_1h=one_hour,
+        output=_count(raw, "output_tokens", required=True),
+        reasoning=_count(_details(raw, "output_tokens_details"), "thinking_tokens"),
+    )
+
+
+def input_tokens(usage: Usage) -> int:
+    """Every token of the prompt, however it is billed."""
+    return (
+        usage.uncached_input_tokens
+        + usage.cache_read_tokens
+        + usage.cache_write_5m_tokens
+        + usage.cache_write_1h_tokens
+        + (usage.input_audio_tokens or 0)
+        + (usage.input_image_tokens or 0)
+    )
+
+
+def _checked(
+    *,
+    uncached: int,
+    cache_read: int,
+    output: int,
+    reasoning: int,
+    cache_write_5m: int = 0,
+    cache_write_1h: int = 0,
+    audio_in: int = 0,
+    audio_out: int = 0,
+    image_in: int = 0,
+) -> Usage:
+    if reasoning > output:
+        raise UsageError(f"reasoning of {reasoning} tokens in an output of {output}")
+    return Usage(
+        uncached_input_tokens=uncached,
+        cache_read_tokens=cache_read,
+        cache_write_5m_tokens=cache_write_5m,
+        cache_write_1h_tokens=cache_write_1h,
+        output_tokens=output,
+        reasoning_tokens=reasoning,
+        input_audio_tokens=audio_in or None,
+        output_audio_tokens=audio_out or None,
+        input_image_tokens=image_in or None,
+    )
+
+
+def _count(raw: Mapping[str, object], key: str, *, required: bool = False) -> int:
+    value = raw.get(key)
+    if value is None and not required:
+        return 0
+    if type(value) is not int or not 0 <= value <= MAX_TOKENS:
+        raise UsageError(f"{key} is {str(value)[:40]}, not a count of tokens")
+    return value
+
+
+def _details(raw: Mapping[str, object], key: str) -> Mapping[str, object]:
+    value = raw.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise UsageError(f"{key} is {str(value)[:40]}, not an object")
+    return value
+
+
+def _rest(whole: int, name: str, *parts: int) -> int:
+    rest = whole - sum(parts)
+    if rest < 0:
+        raise UsageError(f"parts of {sum(parts)} tokens in {name} of {whole}")
+    return rest
