@@ -54,7 +54,7 @@ _LONGEST_SOCKET_FOLDER = 85  # PostgreSQL appends "/.s.PGSQL.65535.lock" and mus
 class Program:
     """One of our programs. With a count of n its processes are `name-1` to `name-n`, else it is `name`.
 
-    It gets the environment in which supervisord was started, `environment` over that, and its own number as
+    It gets the environment in which supervisord was started, `environment` over that, and its process's name as
     OBSERVATORY_INSTANCE. Programs of a lower priority are started first and stopped last.
     """
 
@@ -254,12 +254,12 @@ def _program_units(spec: StackSpec) -> list[Unit]:
             name,
             program.command,
             _CHECKOUT,
-            environment={"OBSERVATORY_INSTANCE": str(number), **program.environment},
+            environment={"OBSERVATORY_INSTANCE": name, **program.environment},
             stop_wait_s=program.stop_wait_s,
             priority=program.priority,
         )
         for program in spec.programs
-        for number, name in enumerate(program.process_names(), start=1)
+        for name in program.process_names()
     ]
 
 

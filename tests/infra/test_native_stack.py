@@ -190,7 +190,7 @@ def test_programs_start_only_when_asked(programs_only: StackSpec) -> None:
 
 def test_a_program_gets_its_environment_to_the_letter(programs_only: StackSpec) -> None:
     native.start_program(programs_only, "waiting-2")
-    assert native.log_file(programs_only, "waiting-2").read_text() == "2:a \"b\" 'c' %d ; $HOME # é\n"
+    assert native.log_file(programs_only, "waiting-2").read_text() == "waiting-2:a \"b\" 'c' %d ; $HOME # é\n"
 
 
 def test_a_program_is_stopped_and_started_as_a_whole(programs_only: StackSpec) -> None:
