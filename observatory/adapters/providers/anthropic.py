@@ -28,7 +28,7 @@ def anthropic_provider(name: str, *, api_key: str, base_url: str | None, concurr
 class Messages:
     """Anthropic's messages, behind the shapes of OpenAI's chat completions."""
 
-    def path(self, request: ChatRequested) -> str:  # noqa: ARG002
+    def path(self, request: ChatRequested) -> str:
         """One path for all models."""
         return "/v1/messages"
 

@@ -1,2 +1,195 @@
-"""stub"""
-from observatory.adapters.providers.openai_answers import StreamedCompletion as StreamedMessage, completion as message_answer
+"""Anthropic's answers, whole or from a stream, translated to the shape of OpenAI's chat completions."""
+
+from collections.abc import Iterable, Mapping
+
+import orjson
+
+from observatory.adapters.providers import failures
+from observatory.adapters.providers.base import ChatAnswer, ChatChunk, ProviderError
+from observatory.rules.usage import UsageError, anthropic_usage
+from schemas.calls import Usage
+from schemas.chat import JsonObject
+
+FINISH_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+_TOLD_APART = frozenset({"type", "role", "content", "model"})
+_UNREADABLE = (KeyError, IndexError, TypeError, AttributeError)
+
+
+def message_answer(body: bytes) -> ChatAnswer:
+    """A plain answer. Raises `ProviderError` (`malformed_response`), with the usage where it could be read."""
+    message = _decoded(body)
+    try:
+        return _answer(message)
+    except _UNREADABLE as error:
+        failure = failures.malformed("the answer has not the shape of a message")
+        failure.usage = _usage(message.get("usage"))
+        raise failure from error
+    except ProviderError as failure:
+        failure.usage = _usage(message.get("usage"))
+        raise
+
+
+class StreamedMessage:
+    """An answer put together from events; it is whole once a stop reason has come."""
+
+    def __init__(self) -> None:
+        self._message: JsonObject = {}
+        self._blocks: dict[int, JsonObject] = {}
+        self._pieces: list[str] = []
+        self._arguments: dict[int, list[str]] = {}
+
+    @property
+    def text(self) -> str:
+        """The text that has come."""
+        return "".join(self._pieces)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a stop reason has come."""
+        return self._message.get("stop_reason") is not None
+
+    def add(self, event: bytes) -> ChatChunk | None:
+        """Takes the data of one event. Raises `ProviderError` for an error in it and for what is no event."""
+        decoded = _decoded(event)
+        try:
+            return self._take(decoded)
+        except _UNREADABLE as error:
+            raise failures.malformed("an event of the stream has not the shape of one") from error
+
+    def usage_so_far(self) -> Usage | None:
+        """The input, which comes with the first event; the output is complete only at the end."""
+        return _usage(self._message.get("usage"))
+
+    def answer(self) -> ChatAnswer:
+        """The whole answer. Raises `ProviderError` (`stream_cut`) without a stop reason."""
+        if not self.is_whole:
+            raise failures.stream_cut("the stream ended without a stop reason")
+        for index, pieces in self._arguments.items():
+            self._blocks[index]["arguments"] = "".join(pieces) or "{}"
+        try:
+            return _answer({**self._message, "content": [block for _, block in sorted(self._blocks.items())]})
+        except _UNREADABLE as error:
+            raise failures.malformed("the stream has not the shape of a message") from error
+
+    def _take(self, event: JsonObject) -> ChatChunk | None:
+        match event["type"]:
+            case "content_block_delta":
+                return self._add_delta(event["index"], event["delta"])
+            case "content_block_start":
+                return self._start_block(event["index"], dict(event["content_block"]))
+            case "message_start":
+                self._message = dict(event["message"])
+            case "message_delta":
+                self._message.update(event["delta"])
+                said = {name: value for name, value in (event.get("usage") or {}).items() if value is not None}
+                self._message["usage"] = {**(self._message.get("usage") or {}), **said}
+            case "error":
+                raise failures.reported_in_stream(event)
+        return None
+
+    def _start_block(self, index: int, block: JsonObject) -> ChatChunk | None:
+        self._blocks[index] = block
+        if block["type"] == "text":
+            return self._add_text(block, block.pop("text", ""))
+        if block["type"] != "tool_use":
+            return None
+        self._arguments[index] = []
+        function = {"name": block["name"], "arguments": ""}
+        started = {"index": len(self._arguments) - 1, "id": block["id"], "type": "function", "function": function}
+        return ChatChunk("", [started])
+
+    def _add_delta(self, index: int, delta: JsonObject) -> ChatChunk | None:
+        block = self._blocks[index]
+        match delta["type"]:
+            case "text_delta":
+                return self._add_text(block, delta["text"])
+            case "input_json_delta" if index in self._arguments:
+                self._arguments[index].append(delta["partial_json"])
+                position = list(self._arguments).index(index)
+                return ChatChunk("", [{"index": position, "function": {"arguments": delta["partial_json"]}}])
+            case "thinking_delta":
+                block["thinking"] = block.get("thinking", "") + delta["thinking"]
+            case "signature_delta":
+                block["signature"] = delta["signature"]
+        return None
+
+    def _add_text(self, block: JsonObject, text: str) -> ChatChunk | None:
+        block.setdefault("pieces", []).append(text)
+        self._pieces.append(text)
+        return ChatChunk(text) if text else None
+
+
+def _answer(message: JsonObject) -> ChatAnswer:
+    blocks: list[JsonObject] = message["content"]
+    model, stop_reason, response_id = message.get("model"), message.get("stop_reason"), message.get("id")
+    if not isinstance(model, str) or not isinstance(stop_reason, str):
+        raise failures.malformed("the answer lacks its model or its stop reason")
+    raw_usage = message.get("usage")
+    fields = {name: value for name, value in message.items() if value is not None and name not in _TOLD_APART}
+    if others := [block for block in blocks if block["type"] not in ("text", "tool_use")]:
+        fields["content_blocks"] = others
+    return ChatAnswer(
+        message=_message(blocks),
+        finish_reason=FINISH_REASONS.get(stop_reason, "stop"),
+        response_model=model,
+        response_id=response_id if isinstance(response_id, str) else None,
+        usage=_usage(raw_usage),
+        service_tier=_service_tier(raw_usage),
+        provider_fields=fields,
+    )
+
+
+def _message(blocks: Iterable[JsonObject]) -> JsonObject:
+    texts: list[str] = []
+    tool_calls: list[JsonObject] = []
+    for block in blocks:
+        if block["type"] == "text":
+            texts += block.get("pieces") or [block["text"]]
+        elif block["type"] == "tool_use":
+            tool_calls.append(_tool_call(block))
+    message: JsonObject = {"role": "assistant", "content": "".join(texts) if texts else None}
+    if tool_calls:
+        message["tool_calls"] = tool_calls
+    return message
+
+
+def _tool_call(block: JsonObject) -> JsonObject:
+    """`arguments` are the text that was streamed; a plain answer has `input`, decoded."""
+    arguments = block["arguments"] if "arguments" in block else orjson.dumps(block["input"]).decode()
+    return {"id": block["id"], "type": "function", "function": {"name": block["name"], "arguments": arguments}}
+
+
+def _service_tier(raw_usage: object) -> str | None:
+    """Fast mode is a price of its own and is told beside the tier."""
+    if not isinstance(raw_usage, Mapping):
+        return None
+    tier = "fast" if raw_usage.get("speed") == "fast" else raw_usage.get("service_tier")
+    return tier if isinstance(tier, str) else None
+
+
+def _decoded(data: bytes) -> JsonObject:
+    try:
+        decoded = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise failures.malformed("what the provider sent is not JSON") from error
+    if not isinstance(decoded, dict):
+        raise failures.malformed("what the provider sent is not a JSON object")
+    return decoded
+
+
+def _usage(raw: object) -> Usage | None:
+    """None where the numbers are missing or make no sense: the answer is good all the same, its cost an estimate."""
+    if not isinstance(raw, Mapping):
+        return None
+    try:
+        return anthropic_usage(raw)
+    except UsageError:
+        return None
