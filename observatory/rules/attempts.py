@@ -4,7 +4,7 @@ Records are built as JSON text without `revision` and `started_at`; both are the
 front when the record is published.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 
+from observatory.rules import money
 from schemas.base import decimal_text, rfc3339
 from schemas.calls import CallStatus, CostState, Usage, UsageSource
 from schemas.chat import ChatRequested
@@ -58,8 +59,17 @@ class AttemptResult:
 def provisional(input_tokens: int, cost: Cost) -> AttemptResult:
     """What will be said of an attempt if its worker dies before it knows more: the counted input, at its price."""
     usage = Usage(uncached_input_tokens=input_tokens)
+    return AttemptResult(status="unknown", usage=usage, usage_source="estimated", cost=cost, cost_state="estimated")
+
+
+def not_sent() -> AttemptResult:
+    """The right to act was lost between the attempt's commit and the call: it was not made and cost nothing."""
     return AttemptResult(
-        status="unknown", usage=usage, usage_source="estimated", cost=cost, cost_state="estimated"
+        status="not_sent",
+        usage=NOTHING_USED,
+        usage_source="missing",
+        cost=Cost(usd=money.ZERO, price_version=None),
+        cost_state="settled",
     )
 
 
@@ -106,12 +116,12 @@ def published_record(record: str, revision: int, started_at: datetime) -> bytes:
     return f'{{"revision":{revision},"started_at":"{rfc3339(started_at)}",{record[1:]}'.encode()
 
 
-def total_cost(costs: list[tuple[Decimal | None, CostState]]) -> tuple[Decimal | None, CostState]:
+def total_cost(costs: Sequence[tuple[Decimal | None, str]]) -> tuple[Decimal | None, CostState]:
     """The cost of a whole request: null when an attempt has no price; estimated when one of them is."""
     state: CostState = "estimated" if any(s == "estimated" for _, s in costs) else "settled"
     if any(usd is None for usd, _ in costs):
         return None, state
-    return sum((usd for usd, _ in costs if usd is not None), Decimal(0)), state
+    return money.total(usd for usd, _ in costs if usd is not None), state
 
 
 def _present(fields: Mapping[str, object]) -> dict[str, object]:

@@ -27,13 +27,18 @@ class GroupCommit(Generic[Item, Result]):
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._runner: asyncio.Task[None] | None = None
 
-    async def submit(self, item: Item) -> Result:
-        """Returns when the item is committed. Raises the database's error when it refuses this very item."""
+    def submit(self, item: Item) -> asyncio.Future[Result]:
+        """The future ends when the item is committed; it raises the database's error when that refuses this item."""
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._runner is None or self._runner.done():
             self._runner = asyncio.create_task(self._run(), name=self._what)
-        return await future
+        return future
+
+    async def drain(self) -> None:
+        """Returns when nothing waits any more."""
+        if self._runner is not None:
+            await self._runner
 
     async def _run(self) -> None:
         while self._waiting:

@@ -1,0 +1,179 @@
+"""The life of one claimed request: attempts until there is an answer or no use in another, then its one outcome."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+
+import orjson
+
+from observatory.adapters.kafka import Publisher
+from observatory.adapters.postgres.group_commit import GroupCommit
+from observatory.adapters.postgres.journal import AttemptStart, Journal, NextAttempt
+from observatory.adapters.postgres.pool import insist
+from observatory.adapters.providers.base import LLMProvider, ProviderError
+from observatory.adapters.providers.registry import NoSuchProvider, Providers
+from observatory.adapters.settings import ChatSettings
+from observatory.rules.attempts import AttemptIdentity, not_sent, record_json
+from observatory.rules.retry import may_retry, next_pause_s
+from schemas.chat import ChatError, ChatRequested, Message
+from schemas.envelope import call_id
+from workers.chat.attempt import Answered, Caller, Cancelled, Ended, Sending
+from workers.chat.delivery import Delivery
+from workers.chat.settling import Settler
+from workers.chat.streaming import AnswerStream
+from workers.chat.work import Work, error
+
+MAX_LOST_EPOCHS = 3
+OWN_CODES = frozenset({"invalid_request", "no_such_model"})
+"""Provider errors that are the request's own fault keep their code; all others are `provider_error`."""
+
+
+class Answering:
+    """Answers claimed requests."""
+
+    def __init__(
+        self,
+        settings: ChatSettings,
+        journal: Journal,
+        settler: Settler,
+        publisher: Publisher,
+        providers: Providers,
+        caller: Caller,
+    ) -> None:
+        self._settings, self._journal, self._settler = settings, journal, settler
+        self._publisher, self._providers, self._caller = publisher, providers, caller
+        self._starts: GroupCommit[NextAttempt, datetime | None] = GroupCommit("begin", journal.begin_attempts)
+
+    def first_attempt(self, delivery: Delivery) -> AttemptStart | None:
+        """The attempt to begin in the claim's commit; None when there is none to make, or not before the claim."""
+        request = delivery.request
+        if request.use_history or datetime.now(UTC) >= delivery.deadline:
+            return None
+        try:
+            provider = self._providers.choose(request)
+        except NoSuchProvider:
+            return None
+        return self._start(request, provider, 1)
+
+    async def answer(self, work: Work) -> bool:
+        """From the claim to the outcome; False when the epoch was lost on the way and the outcome is not ours."""
+        claimed = work.claimed
+        if claimed.epoch > 1:
+            work.costs = await insist("earlier costs", lambda: self._journal.earlier_costs(work.delivery.key))
+        if claimed.lost_epochs >= MAX_LOST_EPOCHS:
+            lost = f"{claimed.lost_epochs} workers were lost while they answered this request"
+            return await self._settler.fail(work, error("worker_lost", lost))
+        try:
+            provider = self._providers.choose(work.request)
+        except NoSuchProvider as unknown:
+            return await self._settler.fail(work, error("no_such_provider", str(unknown)))
+        if work.request.use_history:
+            work.request = await self._with_history(work.request)
+        return await self._attempts(work, provider)
+
+    async def _attempts(self, work: Work, provider: LLMProvider) -> bool:
+        limit = self._settings.max_attempts + work.claimed.epoch - 1
+        started_at = work.claimed.claimed_at if work.begun else None
+        restarted = "another worker took over" if work.attempts and not work.begun else None
+        while True:
+            if started_at is None:
+                if datetime.now(UTC) >= work.delivery.deadline:
+                    late = "the deadline passed before a call could be made"
+                    return await self._settler.fail(work, error("deadline_exceeded", late))
+                started_at = await self._begin(work, provider)
+            if started_at is None:
+                return False
+            if not work.lease.holds():
+                await self._settler.attempt(work, provider, not_sent())
+                return False
+            ended = await self._call(work, provider, started_at, restarted)
+            if isinstance(ended, Answered):
+                return await self._settler.complete(work, provider, ended.result, ended.answer)
+            pause_s = self._pause_s(work, ended.error, limit)
+            if pause_s is None:
+                return await self._settler.fail(work, _reason(work, ended.error), provider, ended.result)
+            await self._settler.attempt(work, provider, ended.result)
+            await asyncio.sleep(pause_s)
+            started_at, restarted = None, ended.error.error_type
+
+    async def _begin(self, work: Work, provider: LLMProvider) -> datetime | None:
+        """The next attempt, in its own commit; None when the epoch or the lease is lost."""
+        tenant_id, request_id = work.delivery.key
+        number = work.attempts + 1
+        started_at = await self._starts.submit(
+            NextAttempt(
+                tenant_id=tenant_id,
+                request_id=request_id,
+                epoch=work.claimed.epoch,
+                attempt=number,
+                start=self._start(work.request, provider, number),
+            )
+        )
+        if started_at is not None:
+            work.attempts = number
+        return started_at
+
+    def _start(self, request: ChatRequested, provider: LLMProvider, number: int) -> AttemptStart:
+        identity = AttemptIdentity(
+            call_id=call_id(request.tenant_id, request.request_id, number),
+            attempt=number,
+            provider=provider.name,
+            request=request,
+        )
+        result = self._caller.provisional(provider, request, datetime.now(UTC))
+        return AttemptStart(
+            call_id=identity.call_id,
+            provider=provider.name,
+            model=request.model,
+            record=record_json(identity, result),
+            cost_usd=result.cost.usd,
+        )
+
+    async def _call(self, work: Work, provider: LLMProvider, started_at: datetime, restarted: str | None) -> Ended:
+        stream = AnswerStream(self._publisher, work) if work.request.stream else None
+        if stream:
+            await stream.open(restarted)
+        sending = Sending(
+            call_id=call_id(*work.delivery.key, work.attempts),
+            number=work.attempts,
+            provider=provider,
+            request=work.request,
+            started_at=started_at,
+            deadline=work.delivery.deadline,
+            queue_ms=work.queue_ms,
+            claimed_at=work.claimed_at,
+            on_chunk=stream.add if stream else None,
+        )
+        try:
+            ended = await self._caller.call(sending)
+        except Cancelled as cancelled:
+            await self._settler.attempt(work, provider, cancelled.ended.result)
+            raise asyncio.CancelledError from None
+        if stream:
+            await stream.close()
+        return ended
+
+    def _pause_s(self, work: Work, failure: ProviderError, limit: int) -> float | None:
+        """Seconds until the next attempt; None when there is to be none."""
+        pause_s = next_pause_s(work.attempts, failure.retry_after_s, random.random)
+        now, deadline = datetime.now(UTC), work.delivery.deadline
+        return pause_s if may_retry(failure.retryable, work.attempts, limit, now, deadline, pause_s) else None
+
+    async def _with_history(self, request: ChatRequested) -> ChatRequested:
+        """The stored turns of the conversation, then the new messages."""
+        conversation = str(request.conversation_id)
+        turns = await insist("history", lambda: self._journal.turns(request.tenant_id, conversation))
+        earlier = [Message.model_validate(message) for turn in turns for message in orjson.loads(turn)]
+        return request.model_copy(update={"messages": [*earlier, *request.messages]})
+
+
+def _reason(work: Work, failure: ProviderError) -> ChatError:
+    told = f"{failure.error_type}: {failure.message}"
+    if datetime.now(UTC) >= work.delivery.deadline:
+        return error("deadline_exceeded", f"the deadline passed during the call ({told})")
+    return ChatError(
+        code=failure.error_type if failure.error_type in OWN_CODES else "provider_error",
+        message=told,
+        retryable=failure.retryable,
+        provider_status=failure.status,
+    )

@@ -1,0 +1,85 @@
+"""A request as it was delivered by the topic, and the lease under which it is answered."""
+
+import re
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from observatory.adapters.kafka import Record
+from observatory.adapters.postgres.journal import LeaseKey, RequestKey
+from observatory.rules.idempotency import body_sha256
+from schemas.chat import ChatRequested
+from schemas.envelope import Envelope, new_traceparent, request_key
+
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Delivery:
+    """One record of `chat.requests` that could be read."""
+
+    request: ChatRequested
+    record: Record
+    traceparent: str
+    sha256: bytes
+    published_at: datetime
+    deadline: datetime
+
+    @property
+    def key(self) -> RequestKey:
+        """Tenant and request id."""
+        return self.request.tenant_id, self.request.request_id
+
+    @property
+    def record_key(self) -> str:
+        """The key of every record about this request."""
+        return self.request.conversation_id or str(self.request.request_id)
+
+    @property
+    def subject(self) -> UUID:
+        """What the ids of its answers are made of."""
+        return request_key(*self.key)
+
+    @property
+    def lane(self) -> tuple[str, str, str]:
+        """Requests of one lane are answered one after the other: the turns of a conversation, repeats of a request."""
+        request = self.request
+        if request.use_history and request.conversation_id is not None:
+            return "conversation", request.tenant_id, request.conversation_id
+        return "request", request.tenant_id, str(request.request_id)
+
+
+def delivery_of(envelope: Envelope, request: ChatRequested, record: Record, default_deadline_s: float) -> Delivery:
+    """Binds a request to its record. Waiting counts from the broker's append time."""
+    published_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    traceparent = envelope.traceparent
+    if traceparent is None or not _TRACEPARENT.fullmatch(traceparent):
+        traceparent = new_traceparent()
+    return Delivery(
+        request=request,
+        record=record,
+        traceparent=traceparent,
+        sha256=body_sha256(request),
+        published_at=published_at,
+        deadline=request.deadline or published_at + timedelta(seconds=default_deadline_s),
+    )
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """The right to act for a request. `until` is on our monotonic clock, counted from before the database was asked."""
+
+    key: RequestKey
+    epoch: int
+    until: float
+    lost: bool = field(default=False)
+
+    @property
+    def lease_key(self) -> LeaseKey:
+        """The request and the epoch."""
+        return *self.key, self.epoch
+
+    def holds(self) -> bool:
+        """Whether anything may be sent for this request now."""
+        return not self.lost and time.monotonic() < self.until

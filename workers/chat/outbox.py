@@ -1,0 +1,84 @@
+"""Publishes what the journal holds: each revision of a call, the one outcome of a request.
+
+It is sent right after its commit. What a crash or the broker keeps us from sending stays open in the journal, and the
+sweeper of any chat worker sends it; the same event has the same id, so a repeat changes nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from asyncpg import Record
+
+from observatory.adapters.kafka import Publisher
+from observatory.adapters.postgres.group_commit import GroupCommit
+from observatory.adapters.postgres.journal import Journal, RequestKey
+from observatory.rules.attempts import published_record
+from schemas.base import Event
+from schemas.calls import LlmCallRecorded
+from schemas.chat import ChatCompleted, ChatFailed
+from schemas.envelope import event_id, request_key
+from schemas.topics import CHAT_RESPONSES, LLM_CALLS
+
+
+class Outbox:
+    """Sends calls and outcomes and notes in the journal that they were acknowledged."""
+
+    def __init__(self, journal: Journal, publisher: Publisher) -> None:
+        self._journal, self._publisher = journal, publisher
+        self._published_calls: GroupCommit[tuple[UUID, int], None] = GroupCommit("mark calls", self._mark_calls)
+        self._published_outcomes: GroupCommit[RequestKey, None] = GroupCommit("mark outcomes", self._mark_outcomes)
+
+    async def call(
+        self, call_id: UUID, revision: int, started_at: datetime, record: str, key: str, traceparent: str | None
+    ) -> None:
+        """Sends one revision of a call; raises `KafkaError` when the broker does not take it."""
+        body = published_record(record, revision, started_at)
+        ce_id = event_id(call_id, LlmCallRecorded.ce_type, revision)
+        sent = await self._publisher.publish_bytes(LLM_CALLS, key, LlmCallRecorded, body, ce_id, traceparent)
+        await sent
+        self._published_calls.submit((call_id, revision))
+
+    async def outcome(self, request: RequestKey, state: str, body: str, key: str, traceparent: str | None) -> None:
+        """Sends the outcome of a request; raises `KafkaError` when the broker does not take it."""
+        await self.repeat_outcome(request, state, body, key, traceparent)
+        self._published_outcomes.submit(request)
+
+    async def repeat_outcome(
+        self, request: RequestKey, state: str, body: str, key: str, traceparent: str | None
+    ) -> None:
+        """Answers a request that was sent again with what it was answered before."""
+        event: type[Event] = ChatCompleted if state == "completed" else ChatFailed
+        ce_id = event_id(request_key(*request), event.ce_type)
+        sent = await self._publisher.publish_bytes(CHAT_RESPONSES, key, event, body.encode(), ce_id, traceparent)
+        await sent
+
+    async def sweep(self, older_than: timedelta) -> None:
+        """Sends what has waited that long for a worker that is gone."""
+        calls, outcomes = await self._journal.unpublished(older_than)
+        for row in calls:
+            await self.call(*(row[name] for name in _CALL_COLUMNS))
+        for row in outcomes:
+            await self._swept_outcome(row)
+
+    async def drain(self) -> None:
+        """Waits until the journal knows what was sent."""
+        await self._published_calls.drain()
+        await self._published_outcomes.drain()
+
+    async def _swept_outcome(self, row: Record) -> None:
+        key = (row["tenant_id"], row["request_id"])
+        await self.outcome(key, row["state"], row["outcome"], row["record_key"], row["traceparent"])
+
+    async def _mark_calls(self, revisions: Sequence[tuple[UUID, int]]) -> list[None]:
+        # One row may stand once only in a statement: of two revisions of a call the higher says it all.
+        highest = dict(sorted(revisions, key=lambda entry: entry[1]))
+        await self._journal.mark_calls_published(highest.items())
+        return [None] * len(revisions)
+
+    async def _mark_outcomes(self, keys: Sequence[RequestKey]) -> list[None]:
+        await self._journal.mark_outcomes_published(set(keys))
+        return [None] * len(keys)
+
+
+_CALL_COLUMNS = ("call_id", "revision", "started_at", "record", "record_key", "traceparent")

@@ -1,0 +1,44 @@
+"""A claimed request on its way to its outcome."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from observatory.adapters.postgres.journal import AttemptStart, Claimed
+from observatory.adapters.providers.base import LLMProvider
+from observatory.rules.attempts import AttemptIdentity
+from schemas.chat import ChatError, ChatRequested
+from schemas.envelope import call_id
+from workers.chat.delivery import Delivery, Lease
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """What is being answered: `request` with the whole prompt, the attempts made so far and what each of them cost.
+
+    `begun` is the attempt that began in the claim's commit. `claimed_at` is monotonic.
+    """
+
+    delivery: Delivery
+    request: ChatRequested
+    lease: Lease
+    claimed: Claimed
+    claimed_at: float
+    begun: AttemptStart | None
+    attempts: int
+    costs: list[tuple[Decimal | None, str]] = field(default_factory=list)
+
+    @property
+    def queue_ms(self) -> float:
+        """From the broker's append to the claim, both by their servers' clocks."""
+        return max(0.0, (self.claimed.claimed_at - self.delivery.published_at).total_seconds() * 1000)
+
+    def identity(self, provider: LLMProvider, attempt: int) -> AttemptIdentity:
+        """What does not change of that attempt."""
+        return AttemptIdentity(
+            call_id=call_id(*self.delivery.key, attempt), attempt=attempt, provider=provider.name, request=self.request
+        )
+
+
+def error(code: str, message: str, *, retryable: bool = False) -> ChatError:
+    """Why a request fails that was not refused by a provider."""
+    return ChatError(code=code, message=message, retryable=retryable)

@@ -1,0 +1,82 @@
+"""The chat worker's parts, their start and their end."""
+
+import asyncio
+import logging
+
+from observatory.adapters.kafka import Publisher
+from observatory.adapters.postgres.journal import Journal
+from observatory.adapters.postgres.pool import INDEX_PLANS, LAZY_COMMITS, insist, open_pool
+from observatory.adapters.prices import PriceBook
+from observatory.adapters.providers.registry import Providers
+from observatory.adapters.settings import Settings
+from observatory.adapters.telemetry import MetricsServer
+from workers.chat.answering import Answering
+from workers.chat.attempt import Caller
+from workers.chat.claiming import Claiming
+from workers.chat.intake import Intake
+from workers.chat.leases import Leases
+from workers.chat.outbox import Outbox
+from workers.chat.queue import RequestQueue
+from workers.chat.settling import Settler
+from workers.chat.sweeper import Sweeper
+
+log = logging.getLogger(__name__)
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Answers requests until `stop`, then drains: no new claims, answers under way end, the rest is handed back."""
+    chat, name = settings.chat, settings.instance or "chat"
+    pool = await insist(
+        "database", lambda: open_pool(settings.database_url, size=6, application=name, session=INDEX_PLANS)
+    )
+    lazy = await insist(
+        "database",
+        lambda: open_pool(settings.database_url, size=2, application=name, session={**INDEX_PLANS, **LAZY_COMMITS}),
+    )
+    journal, queue, wake = Journal(pool, lazy), RequestQueue(), asyncio.Event()
+    publisher = Publisher(settings.kafka, name)
+    providers = Providers(settings.providers, concurrency=chat.concurrency)
+    outbox, leases = Outbox(journal, publisher), Leases(journal, chat.lease_s, chat.renew_s)
+    intake = Intake(settings, publisher, queue, wake)
+    answering = Answering(chat, journal, Settler(journal, outbox), publisher, providers, Caller(PriceBook()))
+    claiming = Claiming(settings, queue, intake, journal, leases, outbox, answering, wake)
+    metrics = MetricsServer(
+        settings.metrics_host,
+        settings.metrics_port,
+        lambda: {"ok": True, "in_flight": len(leases), "waiting": len(queue), "partitions": intake.partitions},
+    )
+    await publisher.start()
+    await intake.start()
+    await metrics.start()
+    running = [
+        asyncio.create_task(part)
+        for part in (claiming.run(stop), leases.run(), Sweeper(journal, outbox, chat.sweep_s).run(), intake.run(stop))
+    ]
+    log.info("ready")
+    try:
+        await _until_stopped(stop, running)
+    finally:
+        claims, renewals, sweeps, polls = running
+        wake.set()
+        sweeps.cancel()
+        await asyncio.wait([claims, sweeps, polls])
+        await claiming.drain(chat.drain_s)
+        await leases.hand_back_all()
+        renewals.cancel()
+        await outbox.drain()
+        await intake.close()
+        await publisher.stop()
+        await providers.close()
+        await metrics.stop()
+        await lazy.close()
+        await pool.close()
+
+
+async def _until_stopped(stop: asyncio.Event, running: list[asyncio.Task[None]]) -> None:
+    """Returns when `stop` is set; raises what a part raised that should not have ended."""
+    waiting = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([waiting, *running], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    stop.set()
+    for task in done:
+        task.result()
