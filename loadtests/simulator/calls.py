@@ -105,6 +105,9 @@ class Call:
         except Refusal as refusal:
             self._refuse(refusal)
             return
+        except RecursionError:
+            self._refuse(Refusal(400, "the request is nested too deeply"))
+            return
         self._connection.on_lost = self._client_left
         self._later(self._first_wait_ms(), self._act)
 

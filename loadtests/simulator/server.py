@@ -23,8 +23,8 @@ _SERVICES = {
     ),
 }
 _AZURE_SERVICES = {
-    "chat/completions": Service("azure", "chat", _CHAT, "apim-request-id", openai_chat.read, azure_error),
-    "embeddings": Service("azure", "embeddings", _EMBEDDINGS, "apim-request-id", openai_embeddings.read, azure_error),
+    "chat/completions": Service("azure", "chat", _CHAT, "x-request-id", openai_chat.read, azure_error),
+    "embeddings": Service("azure", "embeddings", _EMBEDDINGS, "x-request-id", openai_embeddings.read, azure_error),
 }
 
 

@@ -89,7 +89,7 @@ def decode(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
     """The body as its type. Raises Refusal (400) with the place of what is wrong."""
     try:
         return decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refusal(400, f"We could not parse the JSON body of your request: {error}") from error
 
 
