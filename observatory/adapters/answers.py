@@ -67,12 +67,12 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One event of an answer: what it says, its body as it came, and where it stands."""
+    """One event of an answer: what it says, its body as it came, and where it stands (None: not on the topic)."""
 
     answer: Answer
     body: bytes
     ce_id: str
-    position: Position
+    position: Position | None
 
 
 class Answers:
@@ -139,7 +139,7 @@ class AnswerListener:
         consumer = new_consumer(self._settings, self._client_id)
         try:
             await consumer.start()
-            partitions = await _assign_all(consumer, self._topic)
+            partitions = await _assign(consumer, self._topic)
             ends = await consumer.end_offsets(partitions)
             for partition, offset in ends.items():
                 consumer.seek(partition, offset)
@@ -272,7 +272,7 @@ async def replay(
         await consumer.start()
         topic = topic_name(settings, CHAT_RESPONSES)
         partition = TopicPartition(topic, begin.partition)
-        if partition not in await _assign_all(consumer, topic, begin.partition):
+        if partition not in await _assign(consumer, topic, begin.partition):
             raise ValueError(f"there is no partition {begin.partition}")
         oldest = (await consumer.beginning_offsets([partition]))[partition]
         consumer.seek(partition, max(begin.offset, oldest))
@@ -285,25 +285,28 @@ async def replay(
 
 
 async def offset_at(settings: KafkaSettings, client_id: str, partition: int, time_ms: int) -> int | None:
-    """The first offset of `chat.responses` appended at or after a time; None when there is none. Raises `KafkaError`."""
+    """The first offset of `chat.responses` at or after a time (ms since 1970), or None. Raises `KafkaError`."""
     consumer = new_consumer(settings, client_id)
     try:
         await consumer.start()
         place = TopicPartition(topic_name(settings, CHAT_RESPONSES), partition)
+        await _assign(consumer, place.topic, partition)
         found = (await consumer.offsets_for_times({place: time_ms}))[place]
         return None if found is None else int(found.offset)
     finally:
         await consumer.stop()
 
 
-async def _assign_all(consumer: AIOKafkaConsumer, topic: str, only: int | None = None) -> list[TopicPartition]:
-    await consumer.topics()
-    numbers = sorted(consumer.partitions_for_topic(topic) or ())
-    if not numbers:
+async def _assign(consumer: AIOKafkaConsumer, topic: str, only: int | None = None) -> list[TopicPartition]:
+    """Assigns all partitions or only one, by hand: a subscription would lose its positions when metadata changes."""
+    if topic not in await consumer.topics():
         raise KafkaError(f"there is no topic {topic!r}: 'observatory migrate' creates it")
+    first = TopicPartition(topic, 0)
+    consumer.assign([first])
+    await consumer.end_offsets([first])  # has the client learn the topic's partitions
+    numbers = sorted(consumer.partitions_for_topic(topic) or ())
     partitions = [TopicPartition(topic, number) for number in numbers if only in (None, number)]
-    if partitions:
-        consumer.assign(partitions)
+    consumer.assign(partitions)
     return partitions
 
 

@@ -1,0 +1,79 @@
+"""Puts the gateway together: what it needs, its routes, and the order in which it starts and stops."""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from aiokafka.errors import KafkaError
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from observatory.adapters.answers import AnswerListener
+from observatory.adapters.kafka import Publisher
+from observatory.adapters.settings import Settings
+from workers.gateway.access import KeyRing, is_loopback
+from workers.gateway.database import Database
+from workers.gateway.intake import Intake
+from workers.gateway.metrics import WAITING
+from workers.gateway.openai_routes import ChatCompletions, OpenAIEndpoint
+
+log = logging.getLogger(__name__)
+
+PAUSE_S = 1.0
+
+
+class Gateway:
+    """Everything that one gateway process holds."""
+
+    def __init__(self, settings: Settings) -> None:
+        name = settings.instance or "gateway"
+        self.settings = settings
+        self.database = Database(settings.database_url)
+        self.keys = KeyRing(self.database, loopback=is_loopback(settings.http_host))
+        self.listener = AnswerListener(settings.kafka, name)
+        self.publisher = Publisher(settings.kafka, name)
+        self.intake = Intake(self.publisher, self.listener, self.database, settings.chat.deadline_s)
+        self._publishing = False
+        self._connecting: asyncio.Task[None] | None = None
+        WAITING.set_function(lambda: self.listener.waiting)
+
+    async def start(self) -> None:
+        """Begins to connect; requests are refused with 503 until that is done. Raises `OpenToAll`."""
+        self._connecting = asyncio.create_task(self._connect(), name="connect")
+        await self.database.start()
+        await self.keys.start()
+
+    async def stop(self) -> None:
+        """Disconnects."""
+        if self._connecting:
+            self._connecting.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._connecting
+        await self.keys.stop()
+        await self.listener.stop()
+        if self._publishing:
+            await self.publisher.stop()
+        await self.database.stop()
+
+    async def _connect(self) -> None:
+        """The producer first: who hears answers may ask."""
+        while not self.listener.ready:
+            try:
+                if not self._publishing:
+                    await self.publisher.start()
+                    self._publishing = True
+                await self.listener.start()
+            except KafkaError as error:
+                log.warning("Kafka: %r, again in %.1f s", error, PAUSE_S)
+                await asyncio.sleep(PAUSE_S)
+
+
+def build_app(gateway: Gateway) -> ASGIApp:
+    """The ASGI application."""
+    completions = ChatCompletions(gateway.intake, gateway.listener, gateway.keys)
+    return Starlette(
+        routes=[
+            Route("/v1/chat/completions", OpenAIEndpoint("/v1/chat/completions", completions)),
+        ]
+    )

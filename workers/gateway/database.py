@@ -1,0 +1,64 @@
+"""The database as the gateway sees it: asked in passing, never waited for long.
+
+The gateway runs while the database is away: chat requests need it only for questions of the journal.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from observatory.adapters.postgres.pool import TRANSIENT, Pool, describe, insist, open_pool
+from workers.gateway.refusals import not_available
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+POOL_SIZE = 4
+PATIENCE_S = 3.0
+
+
+class DatabaseAway(Exception):
+    """The database does not answer at the moment."""
+
+
+class Database:
+    """A pool that opens itself when the database is there."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pool: Pool | None = None
+        self._opening: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connects, for as long as it takes; returns earlier when that takes more than a few seconds."""
+        self._opening = asyncio.create_task(insist("database", self._open), name="database")
+        await asyncio.wait((self._opening,), timeout=PATIENCE_S)
+
+    async def stop(self) -> None:
+        """Disconnects."""
+        if self._opening:
+            self._opening.cancel()
+        if self._pool:
+            self._pool.terminate()
+
+    async def run(self, operation: Callable[[Pool], Awaitable[T]]) -> T:
+        """The operation's result. Raises `DatabaseAway` when there is none within a few seconds."""
+        if self._pool is None:
+            raise DatabaseAway("not connected yet")
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await operation(self._pool)
+        except TRANSIENT as error:
+            raise DatabaseAway(describe(error)) from error
+
+    async def run_or_refuse(self, operation: Callable[[Pool], Awaitable[T]]) -> T:
+        """As `run`, for a client who waits: refused with 503 when the database is away."""
+        try:
+            return await self.run(operation)
+        except DatabaseAway as error:
+            log.warning("database: %s", error)
+            raise not_available("the database is away; try again") from error
+
+    async def _open(self) -> None:
+        self._pool = await open_pool(self._url, size=POOL_SIZE, application="gateway")
