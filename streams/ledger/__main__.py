@@ -1,0 +1,71 @@
+"""`python -m streams.ledger`: the only writer of facts and rollups. Stuck, it exits with 1 to be started anew."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Mapping
+
+from observatory.adapters.kafka import Publisher, new_consumer, topic_name
+from observatory.adapters.postgres.ledger import SinkOffsets
+from observatory.adapters.postgres.pool import insist, open_pool
+from observatory.adapters.process import run
+from observatory.adapters.settings import Settings
+from observatory.adapters.telemetry import MetricsServer
+from schemas.topics import LLM_CALLS
+from streams.ledger.loop import Loop
+from streams.ledger.progress import Progress
+from streams.ledger.retention import keep_clean
+from streams.ledger.writer import Writer
+
+SINK = "ledger"
+WATCH_S = 1.0
+
+
+async def main(settings: Settings, stop: asyncio.Event) -> None:
+    """Runs the ledger until told to stop."""
+    topic = topic_name(settings.kafka, LLM_CALLS)
+    owner = settings.instance or f"{socket.gethostname()}-{os.getpid()}"
+    pool = await insist("ledger: database", lambda: open_pool(settings.database_url, size=3, application=owner))
+    consumer = new_consumer(settings.kafka, owner, group_id=settings.kafka.topic_prefix + SINK)
+    publisher = Publisher(settings.kafka, SINK)
+    await publisher.start()
+    await consumer.start()
+    offsets = SinkOffsets(SINK, topic, owner)
+    progress = Progress(topic, consumer, pool, offsets)
+    writer = Writer(pool, offsets, publisher, progress, settings.facts_retention_days)
+    loop = Loop(
+        topic=topic, consumer=consumer, pool=pool, offsets=offsets, writer=writer, progress=progress,
+        retention_days=settings.facts_retention_days,
+    )  # fmt: skip
+    server = MetricsServer(settings.metrics_host, settings.metrics_port, lambda: _health(progress))
+    await server.start()
+    cleaning = asyncio.create_task(keep_clean(pool, settings))
+    try:
+        await _watched(asyncio.create_task(loop.run(stop)), progress)
+    finally:
+        cleaning.cancel()
+        await server.stop()
+        await consumer.stop()
+        await publisher.stop()
+        await pool.close()
+
+
+def _health(progress: Progress) -> Mapping[str, object]:
+    waiting = progress.waiting_for or None
+    return {"ok": waiting is None and not progress.stuck(), "lag": progress.lag, "waiting_for": waiting}
+
+
+async def _watched(loop: asyncio.Task[None], progress: Progress) -> None:
+    """Waits for the loop. A Kafka client may stop reading without an error, so a stuck loop ends the process."""
+    while not loop.done():
+        await asyncio.wait([loop], timeout=WATCH_S)
+        if progress.stuck() and not loop.done():
+            # Not by an exception: closing a client that is stuck may hang as well.
+            sys.stderr.write("ledger: stuck for a minute, ending to be started anew\n")
+            os._exit(1)
+    loop.result()
+
+
+if __name__ == "__main__":
+    run(SINK, main)

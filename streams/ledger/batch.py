@@ -1,0 +1,76 @@
+"""One batch of records, decoded: the facts it states, what could not be read, and the offsets it moves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from observatory.adapters.kafka import Record, Unreadable
+from observatory.adapters.postgres.ledger import Fact, Move
+from streams.ledger.decode import read_fact
+
+LOG_APPEND_TIME = 1
+
+Bad = tuple[Record, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Records ascending within each partition, and what is to be done with them.
+
+    `facts` holds each call once, in its highest revision; `bad` records go to the dead letters with their reason.
+    """
+
+    records: Sequence[Record]
+    moves: Sequence[Move]
+    facts: Sequence[Fact]
+    bad: Sequence[Bad]
+
+
+def read_facts(records: Sequence[Record], retention_days: int) -> tuple[list[Fact], list[Bad]]:
+    """The facts that the records state, and the records that state none with the reason."""
+    facts: list[Fact] = []
+    bad: list[Bad] = []
+    for record in records:
+        try:
+            facts.append(read_fact(record, retention_days))
+        except Unreadable as error:
+            bad.append((record, str(error)))
+    return facts, bad
+
+
+def highest_revisions(facts: Sequence[Fact]) -> list[Fact]:
+    """Each call once, in its highest revision."""
+    newest: dict[object, Fact] = {}
+    for fact in facts:
+        # The number of a UUID is cheaper to hash than the UUID; a call that changes its started_at is another fact.
+        name: object = fact.call_id.int
+        known = newest.get(name)
+        if known is not None and known.started_at != fact.started_at:
+            name = (name, fact.started_at)
+            known = newest.get(name)
+        if known is None or known.revision < fact.revision:
+            newest[name] = fact
+    return list(newest.values())
+
+
+def move_past(last: Record, log_epoch: int, expected: int) -> Move:
+    """The step of a partition from the offset that is stored to the one after its last record."""
+    appended = datetime.fromtimestamp(last.timestamp / 1000, UTC)
+    known_again = appended if last.timestamp_type == LOG_APPEND_TIME else None
+    return Move(last.partition, log_epoch, expected, last.offset + 1, known_again, appended)
+
+
+def halves(batch: Batch, retention_days: int) -> tuple[Batch, Batch]:
+    """A batch as two, to be written one after the other."""
+    middle = len(batch.records) // 2
+    first = _part(batch.records[:middle], batch.moves, retention_days)
+    reached = {move.part: move.next_offset for move in first.moves}
+    rest = [move._replace(expected=reached.get(move.part, move.expected)) for move in batch.moves]
+    return first, _part(batch.records[middle:], rest, retention_days)
+
+
+def _part(records: Sequence[Record], moves: Sequence[Move], retention_days: int) -> Batch:
+    last = {record.partition: record for record in records}
+    own = [move_past(last[m.part], m.log_epoch, m.expected) for m in moves if m.part in last]
+    facts, bad = read_facts(records, retention_days)
+    return Batch(records, own, highest_revisions(facts), bad)

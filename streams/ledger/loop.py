@@ -1,0 +1,158 @@
+"""The loop of the ledger: poll, decode, write; the next batch is decoded while the last one commits.
+
+Offsets live in the database and move in the transaction of the batch; those committed to Kafka are for lag monitors.
+The consumer group only assigns partitions. After any failure the positions are forgotten and read again, so that
+whatever became of the last transaction, no record is skipped and none is applied twice.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from observatory.adapters.kafka import Record
+from observatory.adapters.postgres.ledger import Move, SinkOffsets
+from observatory.adapters.postgres.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, TRANSIENT, Pool, describe
+from streams.ledger import metrics
+from streams.ledger.batch import Batch, highest_revisions, move_past, read_facts
+from streams.ledger.placement import Position, place
+from streams.ledger.progress import Progress
+from streams.ledger.sink import OffsetsMoved
+from streams.ledger.writer import Writer
+
+log = logging.getLogger(__name__)
+
+MAX_RECORDS = 5_000
+POLL_MS = 200
+SMALL_BATCH = 1_000
+PACE_S = 0.1
+"""The least time between two polls that bring little: a commit costs as much for one record as for a hundred."""
+DECODE_STEP = 250
+"""Records that are decoded before the transaction in flight gets its turn on the event loop."""
+
+PASSING = (*TRANSIENT, KafkaError, OffsetsMoved)
+
+
+class Loop(ConsumerRebalanceListener):
+    """Applies what one consumer reads from one topic."""
+
+    def __init__(
+        self, *, topic: str, consumer: AIOKafkaConsumer, pool: Pool, offsets: SinkOffsets, writer: Writer,
+        progress: Progress, retention_days: int,
+    ) -> None:  # fmt: skip
+        self._topic, self._consumer, self._pool, self._offsets = topic, consumer, pool, offsets
+        self._writer, self._progress, self._retention_days = writer, progress, retention_days
+        self._positions: dict[int, Position] = {}
+        self._writing: asyncio.Task[None] | None = None
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Forgets the positions; a batch in flight is fenced by its offsets if another ledger is faster."""
+        self._positions.clear()
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Nothing yet: the next turn of the loop places what has no position."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until told to stop; what is in flight then is committed."""
+        self._consumer.subscribe([self._topic], listener=self)
+        while not stop.is_set():
+            try:
+                await self._turn()
+            except PASSING as error:
+                await self._recover(error, stop)
+        try:
+            await self._finish_writing()
+        except PASSING as error:
+            log.warning("the last batch was not written, it will be read again: %s", describe(error))
+
+    async def _turn(self) -> None:
+        started = time.monotonic()
+        await self._place_new()
+        polled = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
+        records, moves = self._take(polled)
+        if records:
+            batch = await self._decode(records, moves)
+            await self._finish_writing()
+            self._writing = asyncio.create_task(self._writer.write(batch))
+        else:
+            await self._finish_writing()
+        await self._progress.note(self._positions)
+        if len(records) < SMALL_BATCH:
+            await asyncio.sleep(max(0.0, started + PACE_S - time.monotonic()))
+
+    async def _place_new(self) -> None:
+        new = [tp for tp in self._consumer.assignment() if tp.partition not in self._positions]
+        if new:
+            placed = await place(self._consumer, self._pool, self._offsets, new)
+            self._positions.update(placed)
+            self._progress.placed(placed)
+            log.info("reading partitions %s", sorted(self._positions))
+
+    def _take(self, polled: Mapping[TopicPartition, list[Record]]) -> tuple[list[Record], list[Move]]:
+        """The records of partitions that have a position, which moves past them."""
+        taken: list[Record] = []
+        moves: list[Move] = []
+        for tp, records in polled.items():
+            position = self._positions.get(tp.partition)
+            if position is None or not records:
+                continue
+            if records[0].offset < position.next_offset:
+                # The broker did not know our offset and the client began again: find out which log this is.
+                del self._positions[tp.partition]
+                continue
+            _report_gap(records[0], position)
+            moves.append(move_past(records[-1], position.log_epoch, position.next_offset))
+            position.next_offset = records[-1].offset + 1
+            taken += records
+        return taken, moves
+
+    async def _decode(self, records: list[Record], moves: list[Move]) -> Batch:
+        facts, bad = [], []
+        for start in range(0, len(records), DECODE_STEP):
+            some_facts, some_bad = read_facts(records[start : start + DECODE_STEP], self._retention_days)
+            facts += some_facts
+            bad += some_bad
+            await asyncio.sleep(0)
+        return Batch(records, moves, highest_revisions(facts), bad)
+
+    async def _finish_writing(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
+
+    async def _recover(self, error: Exception, stop: asyncio.Event) -> None:
+        """Waits, polling so that the group keeps us, until the positions could be read again."""
+        log.warning("reading stops and begins again at the stored offsets: %s", describe(error))
+        if isinstance(error, OffsetsMoved):
+            metrics.FENCED.inc()
+        await self._drop_writing()
+        pause = FIRST_PAUSE_S
+        while not stop.is_set():
+            self._positions.clear()
+            self._progress.waiting_for = describe(error)
+            try:
+                self._consumer.pause(*self._consumer.assignment())
+                await self._consumer.getmany(timeout_ms=int(pause * 1000))
+                await self._place_new()
+                self._consumer.resume(*self._consumer.paused())
+                break
+            except PASSING as again:
+                error, pause = again, min(pause * 2, LONGEST_PAUSE_S)
+                await asyncio.sleep(FIRST_PAUSE_S)
+        self._progress.waiting_for = ""
+
+    async def _drop_writing(self) -> None:
+        try:
+            await self._finish_writing()
+        except PASSING as error:
+            log.warning("the batch in flight failed too: %s", describe(error))
+
+
+def _report_gap(first: Record, position: Position) -> None:
+    missing = first.offset - max(position.next_offset, position.log_start)
+    if missing > 0:
+        metrics.LOST_RECORDS.inc(missing)
+        log.error("partition %d: %d records before offset %d are gone", first.partition, missing, first.offset)
