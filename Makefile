@@ -54,7 +54,7 @@ $(STAMP): | services
 	echo "  Python packages of requirements.lock ..."
 	test -x $(BIN)/python || python3 -m venv --without-pip .venv
 	test -x .venv/uv/bin/uv || { python3 -m venv .venv/uv && .venv/uv/bin/python -m pip install --quiet uv; }
-	.venv/uv/bin/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	.venv/uv/bin/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
 	.venv/uv/bin/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	rm -f .venv/installed-*
 	touch $@
