@@ -1,6 +1,7 @@
 """`python -m streams.ledger`: the only writer of facts and rollups. Stuck, it exits with 1 to be started anew."""
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -20,10 +21,14 @@ from streams.ledger.writer import Writer
 
 SINK = "ledger"
 WATCH_S = 1.0
+COLLECT_AFTER = 200_000
+"""New objects before the collector looks for cycles: a batch holds tens of thousands and no cycle."""
 
 
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Runs the ledger until told to stop."""
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
     topic = topic_name(settings.kafka, LLM_CALLS)
     owner = settings.instance or f"{socket.gethostname()}-{os.getpid()}"
     pool = await insist("ledger: database", lambda: open_pool(settings.database_url, size=3, application=owner))

@@ -22,9 +22,7 @@ EARLY_S = DAY_S
 
 _YEARS = range(1970, 2500)
 _CE_TYPE = LlmCallRecorded.ce_type.encode()
-_MONEY = Context(
-    prec=42, Emax=11, Emin=-30, traps=[InvalidOperation, Inexact, Overflow, Subnormal]
-)
+_MONEY = Context(prec=42, Emax=11, Emin=-30, traps=[InvalidOperation, Inexact, Overflow, Subnormal])
 """Less than a million million dollars, at most 42 digits."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
