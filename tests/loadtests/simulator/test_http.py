@@ -162,12 +162,16 @@ async def test_an_old_client_gets_its_stream_without_chunks_and_a_closed_connect
     assert body.endswith(b"data: [DONE]\n\n")
 
 
-async def test_a_slow_reader_of_a_huge_stream_gets_all_of_it(simulator: RunningSimulator) -> None:
+async def test_a_huge_stream_waits_for_a_slow_reader_who_gets_all_of_it(simulator: RunningSimulator) -> None:
     call_id, _ = new_call()
     model = "gpt-4o-mini@out=60000"
-    async with connected(simulator) as (reader, writer):
+    async with connected(simulator) as (reader, writer), connected(simulator) as (other_reader, other_writer):
         writer.write(post(chat(model=model, stream=True), f"x-observatory-call-id: {call_id}", version="1.0"))
-        assert (await simulator.open_line(call_id)).output_tokens == 0  # unread, so it cannot be finished yet
+        await simulator.open_line(call_id)
+        for _ in range(600):  # more turns of its loop than it would need to send everything
+            other_writer.write(b"GET /sim/health HTTP/1.1\r\nhost: x\r\n\r\n")
+            await read_answer(other_reader)
+        assert simulator.lines()[call_id].state == "open"
         body = await reader.read()
     assert body.count(b'"content"') == 60_001
     assert (await simulator.line(call_id)).output_tokens == 60_000
