@@ -1,13 +1,19 @@
 """Anthropic's messages and the client for them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import anthropic
 
 from observatory.adapters.providers.anthropic_answers import StreamedMessage, message_answer
 from observatory.adapters.providers.anthropic_requests import messages_body
 from observatory.adapters.providers.base import ChatAnswer
-from observatory.adapters.providers.connection import http_client
+from observatory.adapters.providers.connection import TELEMETRY_HEADERS, http_client
 from observatory.adapters.providers.sdk import SdkProvider, StreamedAnswer
 from schemas.chat import ChatRequested, JsonObject
+
+# The SDK's own way to leave a default header out, which the type of its `default_headers` does not know.
+_WITHOUT_TELEMETRY: Mapping[str, Any] = dict.fromkeys(TELEMETRY_HEADERS, anthropic.Omit())
 
 
 def anthropic_provider(name: str, *, api_key: str, base_url: str | None, concurrency: int) -> SdkProvider:
@@ -20,6 +26,7 @@ def anthropic_provider(name: str, *, api_key: str, base_url: str | None, concurr
         base_url=base_url,
         max_retries=0,
         http_client=http_client(concurrency),
+        default_headers=_WITHOUT_TELEMETRY,
         open_telemetry=False,
     )
     return SdkProvider(name, "anthropic", client, Messages())

@@ -10,6 +10,17 @@ KEEPALIVE_S = 15.0
 SPARE_CONNECTIONS = 16
 """Beyond the calls in flight: those of calls that were just cancelled and are still closing."""
 
+TELEMETRY_HEADERS = (
+    "X-Stainless-Lang",
+    "X-Stainless-Package-Version",
+    "X-Stainless-OS",
+    "X-Stainless-Arch",
+    "X-Stainless-Runtime",
+    "X-Stainless-Runtime-Version",
+    "X-Stainless-Async",
+)
+"""What the SDKs tell of the machine they run on. Left out: nobody here needs it, and headers are much of their time."""
+
 
 def http_client(concurrency: int) -> httpx2.AsyncClient:
     """A client whose pool never makes one of `concurrency` calls wait. Serves the SDKs of OpenAI and Anthropic."""

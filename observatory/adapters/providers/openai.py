@@ -3,12 +3,14 @@
 The usage of a stream is always asked for, whatever the request says: it is our bill.
 """
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 import openai
 
 from observatory.adapters.providers.base import ChatAnswer
-from observatory.adapters.providers.connection import http_client
+from observatory.adapters.providers.connection import TELEMETRY_HEADERS, http_client
 from observatory.adapters.providers.openai_answers import StreamedCompletion, completion
 from observatory.adapters.providers.sdk import SdkProvider, StreamedAnswer
 from schemas.chat import ChatRequested, JsonObject, Message
@@ -16,13 +18,19 @@ from schemas.chat import ChatRequested, JsonObject, Message
 OURS = frozenset({"model", "messages", "stream", "stream_options", "n"})
 """What `parameters` cannot change: who is asked, what, how it is answered, and that the bill is told."""
 
+# The SDK's own way to leave a default header out, which the type of its `default_headers` does not know.
+_WITHOUT_TELEMETRY: Mapping[str, Any] = dict.fromkeys(TELEMETRY_HEADERS, openai.Omit())
 _CAPS = ("max_tokens", "max_completion_tokens")
 
 
 def openai_provider(name: str, *, api_key: str, base_url: str | None, concurrency: int) -> SdkProvider:
     """OpenAI, or whatever speaks its protocol at `base_url`."""
     client = openai.AsyncOpenAI(
-        api_key=api_key, base_url=base_url, max_retries=0, http_client=http_client(concurrency)
+        api_key=api_key,
+        base_url=base_url,
+        max_retries=0,
+        http_client=http_client(concurrency),
+        default_headers=_WITHOUT_TELEMETRY,
     )
     return SdkProvider(name, "openai", client, ChatCompletions())
 
@@ -37,6 +45,7 @@ def azure_provider(
         api_version=api_version,
         max_retries=0,
         http_client=http_client(concurrency),
+        default_headers=_WITHOUT_TELEMETRY,
     )
     return SdkProvider(name, "azure", client, AzureChatCompletions())
 

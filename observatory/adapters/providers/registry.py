@@ -61,11 +61,11 @@ class Providers:
 
 def _real(settings: ProviderSettings, concurrency: int) -> list[LLMProvider]:
     found: list[LLMProvider] = []
-    if settings.openai_api_key is not None:
+    if settings.openai_api_key:
         key = settings.openai_api_key.get_secret_value()
         base_url = settings.openai_base_url
         found.append(openai_provider("openai", api_key=key, base_url=base_url, concurrency=concurrency))
-    if settings.azure_api_key is not None and settings.azure_endpoint is not None:
+    if settings.azure_api_key and settings.azure_endpoint:
         found.append(
             azure_provider(
                 "azure",
@@ -75,7 +75,7 @@ def _real(settings: ProviderSettings, concurrency: int) -> list[LLMProvider]:
                 concurrency=concurrency,
             )
         )
-    if settings.anthropic_api_key is not None:
+    if settings.anthropic_api_key:
         key = settings.anthropic_api_key.get_secret_value()
         base_url = settings.anthropic_base_url
         found.append(anthropic_provider("anthropic", api_key=key, base_url=base_url, concurrency=concurrency))
@@ -83,7 +83,7 @@ def _real(settings: ProviderSettings, concurrency: int) -> list[LLMProvider]:
 
 
 def _simulated(settings: ProviderSettings, concurrency: int) -> list[LLMProvider]:
-    if settings.simulator_url is None:
+    if not settings.simulator_url:
         return []
     url, key = settings.simulator_url.rstrip("/"), SIMULATOR_KEY
     return [

@@ -82,6 +82,7 @@ class SdkProvider:
         self.kind = kind
         self._client = client
         self._dialect = dialect
+        self._address = str(client.base_url).rstrip("/")
 
     async def chat(self, call: ChatCall) -> ChatAnswer:
         """The whole answer. Raises `ProviderError`."""
@@ -117,17 +118,17 @@ class SdkProvider:
         content = _encoded(self._dialect.body(call.request, stream=stream))
         try:
             async with asyncio.timeout_at(give_up_at):
-                return await self._send(self._dialect.path(call.request), content, call, stream)
+                return await self._send(self._address + self._dialect.path(call.request), content, call, stream)
         except _REFUSED as error:
             raise failures.refused(error.response, error.body) from error
         except _LOST as error:
             raise failures.lost(error, timeout_s=call.timeout_s) from error
 
-    async def _send(self, path: str, content: bytes, call: ChatCall, stream: bool) -> httpx2.Response:
+    async def _send(self, url: str, content: bytes, call: ChatCall, stream: bool) -> httpx2.Response:
         response: object
         if isinstance(self._client, anthropic.AsyncAnthropic):
             response = await self._client.post(
-                path,
+                url,
                 content=content,
                 cast_to=httpx2.Response,
                 stream=stream,
@@ -136,7 +137,7 @@ class SdkProvider:
             )
         else:
             response = await self._client.post(
-                path,
+                url,
                 content=content,
                 cast_to=httpx2.Response,
                 stream=stream,

@@ -1,0 +1,167 @@
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from genai_prices import Usage as GenaiUsage
+from genai_prices import calc_price
+from hypothesis import given
+from hypothesis import strategies as st
+
+from observatory.adapters.prices import SHIPPED_VERSION, PriceBook
+from observatory.rules.usage import input_tokens
+from schemas.calls import Usage
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+BOOK = PriceBook()
+
+MODELS = [
+    ("openai", "gpt-4o"),
+    ("openai", "gpt-4o-mini-2024-07-18"),
+    ("openai", "gpt-4.1-nano"),
+    ("openai", "o3"),
+    ("openai", "gpt-3.5-turbo"),
+    ("openai", "gpt-5.4"),
+    ("anthropic", "claude-sonnet-4-5-20250929"),
+    ("anthropic", "claude-haiku-4-5"),
+    ("anthropic", "claude-opus-4-5"),
+    ("azure", "gpt-4o-mini"),
+    ("azure", "o4-mini"),
+]
+USAGES = [
+    Usage(uncached_input_tokens=1000, output_tokens=100),
+    Usage(uncached_input_tokens=400, cache_read_tokens=600, output_tokens=100, reasoning_tokens=60),
+    Usage(uncached_input_tokens=1, cache_read_tokens=2, cache_write_5m_tokens=3, output_tokens=7),
+    Usage(uncached_input_tokens=123_456, cache_read_tokens=98_765, output_tokens=4321),
+    Usage(uncached_input_tokens=300_001, output_tokens=1),
+    Usage(),
+]
+
+
+def theirs(kind: str, model: str, usage: Usage, at: datetime) -> Decimal:
+    """The same by genai-prices' own arithmetic, whose input includes the cached tokens."""
+    counted = GenaiUsage(
+        input_tokens=input_tokens(usage),
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_5m_tokens + usage.cache_write_1h_tokens,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens,
+        output_tokens=usage.output_tokens,
+        input_audio_tokens=usage.input_audio_tokens or 0,
+        output_audio_tokens=usage.output_audio_tokens or 0,
+    )
+    return calc_price(counted, model, provider_id=kind, genai_request_timestamp=at).total_price
+
+
+@pytest.mark.parametrize("usage", USAGES)
+@pytest.mark.parametrize(("kind", "model"), MODELS)
+def test_our_cost_is_that_of_genai_prices_to_the_last_digit(kind: str, model: str, usage: Usage) -> None:
+    assert BOOK.cost(kind, model, usage, NOW) == (theirs(kind, model, usage, NOW), SHIPPED_VERSION)
+
+
+@given(
+    st.sampled_from([model for model in MODELS if model[0] == "anthropic"]),
+    st.builds(
+        Usage,
+        uncached_input_tokens=st.integers(0, 400_000),
+        cache_read_tokens=st.integers(0, 400_000),
+        cache_write_5m_tokens=st.integers(0, 400_000),
+        cache_write_1h_tokens=st.integers(0, 400_000),
+        output_tokens=st.integers(0, 64_000),
+    ),
+)
+def test_all_cache_lifetimes_cost_what_genai_prices_says(model: tuple[str, str], usage: Usage) -> None:
+    found = BOOK.cost(*model, usage, NOW)
+    assert found is not None
+    assert found[0] == theirs(*model, usage, NOW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "usage", "cost"),
+    [
+        # 400 * 2.5 + 600 * 1.25 + 100 * 10 = 2750 dollars for a million
+        (
+            "openai",
+            "gpt-4o",
+            Usage(uncached_input_tokens=400, cache_read_tokens=600, output_tokens=100),
+            "0.00275",
+        ),
+        # 374 * 0.15 + 44 * 0.6 = 82.5
+        ("openai", "gpt-4o-mini", Usage(uncached_input_tokens=374, output_tokens=44), "0.0000825"),
+        # 200,001 * 6 + 1000 * 22.5 = 1,222,506: the whole request moves to the tier
+        (
+            "anthropic",
+            "claude-sonnet-4-5",
+            Usage(uncached_input_tokens=200_001, output_tokens=1000),
+            "1.222506",
+        ),
+        # 10 * 1 + 20 * 0.1 + 30 * 1.25 + 40 * 2 + 50 * 5 = 379.5
+        (
+            "anthropic",
+            "claude-haiku-4-5",
+            Usage(
+                uncached_input_tokens=10,
+                cache_read_tokens=20,
+                cache_write_5m_tokens=30,
+                cache_write_1h_tokens=40,
+                output_tokens=50,
+            ),
+            "0.0003795",
+        ),
+        # Azure has no row of its own for this one: OpenAI's 2 and 8
+        ("azure", "gpt-4.1-2025-04-14", Usage(uncached_input_tokens=1000, output_tokens=1000), "0.01"),
+        # 20 * 2.5 + 110 * 32 + 25 * 10 + 70 * 64 = 8300
+        (
+            "openai",
+            "gpt-audio",
+            Usage(
+                uncached_input_tokens=20, output_tokens=25, input_audio_tokens=110, output_audio_tokens=70
+            ),
+            "0.0083",
+        ),
+    ],
+)
+def test_costs_computed_by_hand(kind: str, model: str, usage: Usage, cost: str) -> None:
+    assert BOOK.cost(kind, model, usage, NOW) == (Decimal(cost), SHIPPED_VERSION)
+
+
+def test_the_price_is_that_of_the_day_in_utc() -> None:
+    usage = Usage(uncached_input_tokens=1000, output_tokens=1500)
+    before = BOOK.cost("openai", "o3", usage, datetime.fromisoformat("2025-06-10T01:59:59+02:00"))
+    after = BOOK.cost("openai", "o3", usage, datetime.fromisoformat("2025-06-10T02:00:00+02:00"))
+    assert before == (Decimal("0.07"), SHIPPED_VERSION)  # 10 and 40 dollars for a million
+    assert after == (Decimal("0.014"), SHIPPED_VERSION)  # 2 and 8
+
+
+@pytest.mark.parametrize(
+    ("tier", "cost"),
+    [(None, "0.75"), ("default", "0.75"), ("standard", "0.75"), ("priority", "1.25"), ("batch", "0.375")],
+)
+def test_a_service_tier_is_part_of_the_price(tier: str | None, cost: str) -> None:
+    usage = Usage(uncached_input_tokens=1_000_000, output_tokens=1_000_000)
+    assert BOOK.cost("openai", "gpt-4o-mini", usage, NOW, tier) == (Decimal(cost), SHIPPED_VERSION)
+
+
+@pytest.mark.parametrize(
+    ("kind", "model", "tier"),
+    [
+        ("openai", "sim-unpriced", None),
+        ("openai", "gpt-4o-mini", "scale"),
+        ("anthropic", "claude-haiku-4-5", "priority"),
+        ("anthropic", "gpt-4o", None),
+        ("openai", "claude-haiku-4-5", None),
+        ("nobody", "gpt-4o", None),
+        ("openai", "", None),
+        ("azure", "phi-4-reasoning:free", None),
+    ],
+)
+def test_what_has_no_known_price_has_no_cost(kind: str, model: str, tier: str | None) -> None:
+    assert BOOK.cost(kind, model, Usage(uncached_input_tokens=1), NOW, tier) is None
+
+
+def test_output_of_a_model_that_sells_none_has_no_cost() -> None:
+    assert BOOK.cost("openai", "text-embedding-3-small", Usage(uncached_input_tokens=1000), NOW) is not None
+    assert BOOK.cost("openai", "text-embedding-3-small", Usage(output_tokens=1), NOW) is None
+
+
+def test_a_price_before_its_tier_began_is_unknown() -> None:
+    usage = Usage(uncached_input_tokens=1)
+    assert BOOK.cost("openai", "gpt-4o-mini", usage, datetime(2025, 1, 1, tzinfo=UTC), "batch") is None
