@@ -7,7 +7,7 @@ Whoever registers before the request is published misses nothing.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -93,10 +93,14 @@ class Answers:
                 first = self._queue.get_nowait() if self._queue.qsize() else await self._wait(timeout_s)
             except TimeoutError:
                 return []
-            accepted = [heard for heard in self._drain(first) if self._accepts(heard)]
+            accepted = [heard for heard in self._drain(first) if self.accepts(heard)]
             if accepted:
                 return accepted
         return []
+
+    def accepts(self, heard: Heard) -> bool:
+        """Whether an event that comes another way (replayed) is to be shown; remembers it when it is."""
+        return self._subscription.accepts(heard.ce_id, heard.answer)
 
     @property
     def over(self) -> bool:
@@ -114,9 +118,6 @@ class Answers:
                 return
             heard = self._queue.get_nowait()
         raise Away(_DEAF)
-
-    def _accepts(self, heard: Heard) -> bool:
-        return self._subscription.accepts(heard.ce_id, heard.answer)
 
 
 _Waiter = Callable[[Heard | None], None]
@@ -183,6 +184,17 @@ class AnswerListener:
         numbers = sorted(self._ends)
         chosen: int = _partition_for_key(key.encode(), numbers, numbers)
         return chosen
+
+    def end_of(self, partition: int) -> int | None:
+        """The position behind the last record that was read; None when there is no such partition."""
+        return self._ends.get(partition)
+
+    async def reachable(self) -> bool:
+        """Whether the broker answers now."""
+        try:
+            return self.ready and self._consumer is not None and bool(await self._consumer.topics())
+        except KafkaError:
+            return False
 
     def before_next(self, key: str) -> Position | None:
         """The position just before the next answer with this key; None on an empty partition."""
@@ -262,7 +274,7 @@ class AnswerListener:
 
 async def replay(
     settings: KafkaSettings, client_id: str, tenant_id: str, request_id: str, begin: Position, end: int
-) -> AsyncIterator[Heard]:
+) -> AsyncGenerator[Heard, None]:
     """What the partition holds of one request from `begin` up to, not including, the offset `end`.
 
     A short-lived consumer reads it. Raises `KafkaError` when the broker is away, `ValueError` for no such partition.

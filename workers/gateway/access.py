@@ -68,6 +68,11 @@ class KeyRing:
             raise OpenToAll("while no API key exists the gateway listens on a loopback address only; " + _HINT)
         self._refreshing = asyncio.create_task(self._refresh_for_ever(), name="keys")
 
+    @property
+    def known(self) -> bool:
+        """True once the keys have been read."""
+        return self._keys is not None
+
     async def stop(self) -> None:
         """Stops reading."""
         if self._refreshing:

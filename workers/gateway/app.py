@@ -5,18 +5,25 @@ import logging
 from contextlib import suppress
 
 from aiokafka.errors import KafkaError
+from fastapi import FastAPI
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from observatory.adapters.answers import AnswerListener
 from observatory.adapters.kafka import Publisher
 from observatory.adapters.settings import Settings
 from workers.gateway.access import KeyRing, is_loopback
+from workers.gateway.api import build_api
+from workers.gateway.api_chat import ChatDesk, chat_router
+from workers.gateway.api_conversations import ConversationStore, conversations_router
 from workers.gateway.database import Database
 from workers.gateway.intake import Intake
 from workers.gateway.metrics import WAITING
-from workers.gateway.openai_routes import ChatCompletions, OpenAIEndpoint
+from workers.gateway.models import Models
+from workers.gateway.openai_routes import ChatCompletions, OpenAIEndpoint, nothing_here
+from workers.gateway.operations import Operations
+from workers.gateway.resuming import Resuming
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +41,7 @@ class Gateway:
         self.listener = AnswerListener(settings.kafka, name)
         self.publisher = Publisher(settings.kafka, name)
         self.intake = Intake(self.publisher, self.listener, self.database, settings.chat.deadline_s)
+        self.resuming = Resuming(settings.kafka, name, self.listener, self.intake)
         self._publishing = False
         self._connecting: asyncio.Task[None] | None = None
         WAITING.set_function(lambda: self.listener.waiting)
@@ -70,10 +78,29 @@ class Gateway:
 
 
 def build_app(gateway: Gateway) -> ASGIApp:
-    """The ASGI application."""
+    """The ASGI application: the drop-in surface by plain routes, everything else by FastAPI."""
+    operations = Operations(gateway.listener, gateway.database, gateway.keys)
     completions = ChatCompletions(gateway.intake, gateway.listener, gateway.keys)
+    models = OpenAIEndpoint("/v1/models", Models(gateway.settings.providers, gateway.keys))
     return Starlette(
         routes=[
             Route("/v1/chat/completions", OpenAIEndpoint("/v1/chat/completions", completions)),
+            Route("/v1/models", models),
+            Route("/v1/models/{model:path}", models),
+            Route("/v1/{rest:path}", OpenAIEndpoint("/v1", nothing_here)),
+            Route("/healthz", operations.healthz),
+            Route("/readyz", operations.readyz),
+            Route("/metrics", operations.metrics),
+            Mount("/", _api(gateway)),
         ]
+    )
+
+
+def _api(gateway: Gateway) -> FastAPI:
+    desk = ChatDesk(gateway.intake, gateway.listener, gateway.resuming)
+    patience_s = gateway.settings.chat.deadline_s
+    return build_api(
+        gateway.keys,
+        conversations_router(ConversationStore(gateway.database), desk),
+        chat_router(desk, gateway.database, patience_s),
     )

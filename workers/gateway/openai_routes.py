@@ -14,7 +14,7 @@ from workers.gateway.intake import Intake, refusing_while_away, stored
 from workers.gateway.metrics import count
 from workers.gateway.openai_answer import ChunkStream, completion_body, completion_headers
 from workers.gateway.openai_request import Completion, read_completion
-from workers.gateway.refusals import Refusal, refusal_of
+from workers.gateway.refusals import Refusal, broken, not_found, refusal_of
 from workers.gateway.responses import send_body, send_chunk, send_stream_start
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,10 @@ class OpenAIEndpoint:
             await send_refusal(send, refusal)
         except ClientLeft:
             status = 499
+        except Exception:
+            log.exception("unforeseen: %s", self._route)
+            status = 500
+            await send_refusal(send, broken())
         count(self._route, status, time.perf_counter() - begun)
 
 
@@ -47,6 +51,15 @@ async def send_refusal(send: Send, refusal: Refusal) -> None:
     if refusal.status >= 500:
         log.warning("%s", refusal, extra={"request_id": refusal.request_id})
     await send_body(send, refusal.status, refusal.as_openai(), refusal.headers)
+
+
+async def nothing_here(scope: Scope, receive: Receive, send: Send) -> int:
+    """Every path under `/v1` that is not served; `/v1/messages` in the shape of Anthropic's errors."""
+    refusal = not_found(f"{scope['path']} is not served here; there are /v1/chat/completions and /v1/models")
+    if not scope["path"].startswith("/v1/messages"):
+        raise refusal
+    await send_body(send, refusal.status, refusal.as_anthropic(), refusal.headers)
+    return refusal.status
 
 
 class ChatCompletions:

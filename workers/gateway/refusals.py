@@ -145,3 +145,8 @@ def late(request_id: str) -> Refusal:
         f"or ask for /api/v1/chat/requests/{request_id}"
     )
     return Refusal(504, "deadline_exceeded", message, final=True, request_id=request_id)
+
+
+def broken() -> Refusal:
+    """500: our own fault."""
+    return Refusal(500, "internal_error", "the gateway failed; its log says why")

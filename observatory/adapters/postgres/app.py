@@ -8,6 +8,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 from uuid import UUID
 
 from observatory.adapters.postgres.pool import Pool
@@ -142,7 +143,7 @@ class RequestState:
 
     request_id: UUID
     body_sha256: bytes
-    state: str
+    state: Literal["claimed", "completed", "failed"]
     outcome: str | None
     attempts: int
     record_key: str

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict
 from uuid import UUID
 
 from aiokafka import TopicPartition
+from aiokafka.structs import RecordMetadata
 
 from observatory.adapters.kafka import Publisher, Record, Unreadable, new_consumer, read_event, topic_name
 from observatory.adapters.settings import KafkaSettings
@@ -81,7 +82,7 @@ class Responder:
         for answer in answers_to(request):
             await self._buffer(answer)
 
-    async def _buffer(self, answer: Answer) -> asyncio.Future[object]:
+    async def _buffer(self, answer: Answer) -> asyncio.Future[RecordMetadata]:
         parts: tuple[int, ...] = ()
         if isinstance(answer, ChatDelta):
             parts = (answer.attempt, answer.seq)
@@ -89,8 +90,7 @@ class Responder:
             parts = (answer.attempt,)
         ce_id = event_id(request_key(answer.tenant_id, answer.request_id), answer.ce_type, *parts)
         key = answer.conversation_id or str(answer.request_id)
-        future: asyncio.Future[object] = await self._publisher.publish(CHAT_RESPONSES, key, answer, ce_id)
-        return future
+        return await self._publisher.publish(CHAT_RESPONSES, key, answer, ce_id)
 
 
 def answers_to(request: ChatRequested) -> Iterator[Answer]:
@@ -145,12 +145,14 @@ def _deltas(request: ChatRequested, attempt: int, text: str, count: int) -> Iter
         yield ChatDelta(**_who(request), attempt=attempt, seq=seq, text=piece)
 
 
-def _who(request: ChatRequested) -> dict[str, UUID | str | None]:
-    return {
-        "request_id": request.request_id,
-        "tenant_id": request.tenant_id,
-        "conversation_id": request.conversation_id,
-    }
+class _Who(TypedDict):
+    request_id: UUID
+    tenant_id: str
+    conversation_id: str | None
+
+
+def _who(request: ChatRequested) -> _Who:
+    return _Who(request_id=request.request_id, tenant_id=request.tenant_id, conversation_id=request.conversation_id)
 
 
 def _script(request: ChatRequested) -> Script:
