@@ -10,8 +10,8 @@ from pathlib import Path
 import uvloop
 
 from loadtests.simulator.bill import BillWriter
-from loadtests.simulator.calls import Defaults, Desk
 from loadtests.simulator.control import Control
+from loadtests.simulator.desk import Defaults, Desk
 from loadtests.simulator.http import Connection
 from loadtests.simulator.server import Server
 

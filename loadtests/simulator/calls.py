@@ -7,13 +7,12 @@ plain call whose client left is billed as served, a stream for the chunks that w
 import asyncio
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from random import Random
 from urllib.parse import parse_qs
 
 from loadtests.simulator import bill, directives, plan
-from loadtests.simulator.bill import BillLine, BillWriter
+from loadtests.simulator.bill import BillLine
+from loadtests.simulator.desk import Desk
 from loadtests.simulator.http import Connection, Request
 from loadtests.simulator.prices import MODELS, Usage, cost_pico, usd
 from loadtests.simulator.refusals import Refusal
@@ -33,48 +32,6 @@ _REFUSAL_TEXTS = {
     "529": "simulated: overloaded",
 }
 _NEVER_BILLED = frozenset([*directives.STATUS_FAULTS, "cut-before"])
-
-
-@dataclass(slots=True)
-class Defaults:
-    """What applies to every call that does not say otherwise itself; changed while running to make outages."""
-
-    latency_ms: int = 0
-    ttft_ms: int = 0
-    fault: str | None = None
-    fault_rate: float = 1.0
-    random: Random = field(default_factory=Random)
-
-    def drawn_fault(self) -> str | None:
-        """The fault of the next call."""
-        if self.fault is None or (self.fault_rate < 1.0 and self.random.random() >= self.fault_rate):
-            return None
-        return self.fault
-
-
-class Desk:
-    """What all calls share: the bill, the defaults, the clockwork, and who is in flight."""
-
-    def __init__(self, writer: BillWriter, defaults: Defaults, loop: asyncio.AbstractEventLoop) -> None:
-        self.writer = writer
-        self.defaults = defaults
-        self.loop = loop
-        self.in_flight: dict[str, Call] = {}
-        self.served = 0
-        self._drained: asyncio.Event | None = None
-
-    def finished(self, bill_id: str) -> None:
-        """A call has its last line."""
-        del self.in_flight[bill_id]
-        self.served += 1
-        if self._drained is not None and not self.in_flight:
-            self._drained.set()
-
-    async def drained(self) -> None:
-        """Wait until no call is in flight."""
-        if self.in_flight:
-            self._drained = asyncio.Event()
-            await self._drained.wait()
 
 
 class Call:

@@ -6,7 +6,8 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from loadtests.simulator.calls import Defaults, Desk, now
+from loadtests.simulator.calls import now
+from loadtests.simulator.desk import Defaults, Desk
 from loadtests.simulator.directives import FAULTS
 from loadtests.simulator.http import Connection, Request
 from loadtests.simulator.openai_errors import openai_error

@@ -3,8 +3,9 @@
 from urllib.parse import unquote
 
 from loadtests.simulator import anthropic_messages, openai_chat, openai_embeddings
-from loadtests.simulator.calls import Call, Desk
+from loadtests.simulator.calls import Call
 from loadtests.simulator.control import Control
+from loadtests.simulator.desk import Desk
 from loadtests.simulator.http import Connection, Request
 from loadtests.simulator.openai_errors import azure_error, openai_error
 from loadtests.simulator.service import Service
