@@ -26,11 +26,11 @@ def account() -> str | None:
 
 def prepare(folder: Path, sockets: Path | None, port: int) -> None:
     """Create the cluster in `folder` unless it is there, and write its settings; no `sockets`: its port only."""
-    for path in filter(None, (folder, sockets)):
-        path.mkdir(parents=True, exist_ok=True)
-        _hand_over(path)
-    if not (folder / "PG_VERSION").exists():
-        _initdb(folder)
+    if sockets is not None:
+        sockets.mkdir(parents=True, exist_ok=True)
+        _hand_over(sockets)
+    if not folder.exists():
+        _create_cluster(folder)
     (folder / "postgresql.auto.conf").unlink(missing_ok=True)
     (folder / "postgresql.conf").write_text(settings(sockets, port))
     _hand_over(folder / "postgresql.conf")
@@ -76,16 +76,30 @@ def answers(folder: Path, port: int) -> bool:
 
 def create_database(folder: Path, port: int) -> None:
     """Create our role, its database and TimescaleDB in it, unless they are there; raises `StackError`."""
-    exists = _checked(folder, port, "postgres", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")
-    if not exists.strip():
-        _checked(
-            folder,
-            port,
-            "postgres",
-            f"CREATE ROLE {DATABASE} LOGIN",
-            f"CREATE DATABASE {DATABASE} OWNER {DATABASE}",
-        )
+    if not _checked(folder, port, "postgres", f"SELECT 1 FROM pg_roles WHERE rolname = '{DATABASE}'"):
+        _checked(folder, port, "postgres", f"CREATE ROLE {DATABASE} LOGIN")
+    if not _checked(folder, port, "postgres", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
+        _checked(folder, port, "postgres", f"CREATE DATABASE {DATABASE} OWNER {DATABASE}")
     _checked(folder, port, DATABASE, "CREATE EXTENSION IF NOT EXISTS timescaledb")
+
+
+def _create_cluster(folder: Path) -> None:
+    """Under another name first: an interrupted initdb leaves a folder that only looks like a cluster."""
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
+    unfinished.mkdir(parents=True, mode=0o700)
+    _hand_over(unfinished)
+    _refuse_unreachable(unfinished)
+    _initdb(unfinished)
+    unfinished.rename(folder)
+
+
+def _refuse_unreachable(folder: Path) -> None:
+    user = account()
+    for parent in folder.parents:
+        if user is not None and not parent.stat().st_mode & 0o001:
+            raise StackError(f"PostgreSQL runs as user {user}, who cannot enter {parent}: keep the data elsewhere.")
 
 
 def _initdb(folder: Path) -> None:

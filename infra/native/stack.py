@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.native import kafka, ports, postgres
-from infra.native.locations import default_data_dir
+from infra.native.locations import NotInstalled, default_data_dir
 from infra.native.memory import memory_bytes
 from infra.native.supervise import State, Supervisor, Unit
 from infra.native.waiting import StackError, wait_until
 
 __all__ = [
+    "NotInstalled",
     "ProcessStatus",
     "Program",
     "StackError",
@@ -45,6 +46,8 @@ __all__ = [
 
 KAFKA = "kafka"
 POSTGRES = "postgres"
+
+_MARKER = ".llm-observatory"
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _LONGEST_SOCKET_FOLDER = 85  # PostgreSQL appends "/.s.PGSQL.65535.lock" and must stay under 108 bytes
@@ -94,8 +97,11 @@ class ProcessStatus:
 
 
 def prepare(spec: StackSpec) -> None:
-    """Make the data folder, Kafka's storage and PostgreSQL's cluster where they are missing, and write all settings."""
-    spec.data_dir.mkdir(parents=True, exist_ok=True)
+    """Make the data folder, Kafka's storage and PostgreSQL's cluster where they are missing, and write all settings.
+
+    Raises `StackError` for a folder that holds something else, and `NotInstalled` without Kafka or PostgreSQL.
+    """
+    _claim(spec.data_dir)
     if spec.kafka_port is not None and spec.kafka_controller_port is not None:
         kafka.prepare(spec.data_dir / KAFKA, spec.kafka_port, spec.kafka_controller_port)
     if spec.postgres_port is not None:
@@ -212,16 +218,31 @@ def kill_program(spec: StackSpec, name: str, signal_number: signal.Signals = sig
 
 
 def clean(spec: StackSpec) -> None:
-    """Remove the data folder with all that Kafka and PostgreSQL hold; raises `StackError` while the stack runs."""
+    """Remove the data folder with all that Kafka and PostgreSQL hold.
+
+    Raises `StackError` while the stack runs, and for a folder that no stack was prepared in.
+    """
     if is_running(spec):
         raise StackError(f"The stack in {spec.data_dir} is running: stop it before its data is removed.")
-    if spec.data_dir.exists():
-        shutil.rmtree(spec.data_dir)
+    if not spec.data_dir.exists():
+        return
+    if not (spec.data_dir / _MARKER).exists():
+        raise StackError(f"{spec.data_dir} was not made by this stack: nothing in it is removed.")
+    shutil.rmtree(spec.data_dir)
 
 
 def log_file(spec: StackSpec, name: str) -> Path:
     """The log of one process."""
     return Supervisor(spec.data_dir).log_of(name)
+
+
+def _claim(data_dir: Path) -> None:
+    """Make the folder and mark it as ours, so that `clean` never removes what somebody else keeps there."""
+    if data_dir.exists() and any(data_dir.iterdir()) and not (data_dir / _MARKER).exists():
+        raise StackError(f"{data_dir} holds something else: choose an empty folder for the stack's data.")
+    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.chmod(0o755)  # whatever the umask: PostgreSQL may run as another user
+    (data_dir / _MARKER).touch()
 
 
 def _services(spec: StackSpec) -> list[Unit]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from infra.native import ports
 from infra.native import stack as native
 from infra.native.stack import Program, StackError, StackSpec
 from infra.native.waiting import wait_until
@@ -144,6 +147,16 @@ def test_data_is_not_removed_while_the_stack_runs(own: LiveStack) -> None:
     assert (own.data_dir / "postgres" / "PG_VERSION").exists()
 
 
+def test_a_folder_that_holds_something_else_is_neither_used_nor_removed(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    spec = StackSpec(tmp_path, None, None, None)
+    with pytest.raises(StackError, match="holds something else"):
+        native.prepare(spec)
+    with pytest.raises(StackError, match="was not made by this stack"):
+        native.clean(spec)
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
 def test_a_second_stack_is_refused_ports_that_are_taken(own: LiveStack, tmp_path: Path) -> None:
     intruder = StackSpec(tmp_path, None, None, postgres_port=own.spec.postgres_port)
     with pytest.raises(StackError, match=r"taken by pid \d+ \(.*postgres"):
@@ -164,6 +177,18 @@ async def test_data_survives_a_clean_stop_and_start(own: LiveStack) -> None:
 def test_the_database_address_holds_the_port_of_the_spec(own: LiveStack) -> None:
     assert f":{own.spec.postgres_port}/" in own.database_url
     assert own.kafka == f"127.0.0.1:{own.spec.kafka_port}"
+
+
+async def test_when_the_supervisor_is_killed_nothing_is_left_behind_and_all_starts_again(own: LiveStack) -> None:
+    topic = await create_topic(own)
+    await produce(own, topic, b"kept")
+    os.kill(int((own.data_dir / "supervisord.pid").read_text()), signal.SIGKILL)
+    held = (own.spec.kafka_port, own.spec.postgres_port)
+    wait_until(
+        lambda: all(port is None or ports.is_free(port) for port in held), what="services outlive it", timeout_s=60
+    )
+    native.start(own.spec)
+    assert await consume(own, topic, 1) == {b"kept"}
 
 
 @pytest.fixture
