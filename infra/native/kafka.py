@@ -32,7 +32,7 @@ def prepare(folder: Path, port: int, controller_port: int) -> None:
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     program = [*_java("-Xmx128m", "-XX:TieredStopAtLevel=1"), "kafka.tools.StorageTool"]
     done = subprocess.run(
-        [*program, "format", "--ignore-formatted", "-t", cluster, "-c", str(properties)],
+        [*program, "format", "--ignore-formatted", f"--cluster-id={cluster}", "-c", str(properties)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
