@@ -1,24 +1,17 @@
 """How an answer is shown: an outcome as text or JSON, and the numbers that a run of many adds up to."""
 
+import sys
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TypeAlias
+from uuid import UUID
 
 import orjson
 from rich.markup import escape
 
-from observatory.adapters.kafka import Record, read_event
 from observatory.cli.output import cell, print_json, stdout
+from observatory.rules.money import MONEY
+from observatory.rules.subscription import Answer, Outcome
 from schemas.chat import ChatCompleted, ChatDelta, ChatFailed, ChatRestarted, Message
-
-Outcome: TypeAlias = ChatCompleted | ChatFailed
-Answer: TypeAlias = ChatDelta | ChatRestarted | ChatCompleted | ChatFailed
-
-
-def read_answer(record: Record) -> Answer:
-    """The answer in a record of `chat.responses`. Raises `Unreadable`."""
-    _, event = read_event(record, ChatDelta, ChatRestarted, ChatCompleted, ChatFailed)
-    return event
 
 
 @dataclass
@@ -39,7 +32,7 @@ class Totals:
         if outcome.cost_usd is None:
             self.unpriced += 1
         else:
-            self.cost_usd += outcome.cost_usd
+            self.cost_usd = MONEY.add(self.cost_usd, outcome.cost_usd)
 
     def __str__(self) -> str:
         parts = [f"{self.completed:,} completed", f"{self.failed:,} failed", f"cost ${cell(self.cost_usd)}"]
@@ -48,17 +41,54 @@ class Totals:
         return ", ".join(parts)
 
 
-def print_outcome(outcome: Outcome, *, as_json: bool, alone: bool) -> None:
-    """One outcome on stdout: a JSON line, the whole text when it stands alone, else one line."""
+class LivePrinter:
+    """Shows answers as they come: streamed text as it grows, then the facts of the outcome."""
+
+    def __init__(self, *, alone: bool) -> None:
+        self._alone = alone
+        self._writing: UUID | None = None
+        self._streamed: set[UUID] = set()
+
+    def show(self, answer: Answer) -> None:
+        """Prints one event; where several requests are followed, a heading says whose text comes."""
+        if isinstance(answer, ChatDelta):
+            self._turn_to(answer.request_id)
+            self._streamed.add(answer.request_id)
+            sys.stdout.write(answer.text or orjson.dumps(answer.tool_calls or []).decode())
+            sys.stdout.flush()
+        elif isinstance(answer, ChatRestarted):
+            self._turn_to(answer.request_id)
+            self._streamed.discard(answer.request_id)
+            stdout().print(f"\n[yellow]↻ attempt {answer.attempt}: {escape(answer.reason)}[/yellow]")
+        else:
+            self._outcome(answer)
+
+    def _outcome(self, outcome: Outcome) -> None:
+        self._turn_to(outcome.request_id)
+        if outcome.request_id in self._streamed:
+            sys.stdout.write("\n")
+        elif isinstance(outcome, ChatCompleted):
+            stdout().print(text_of(outcome.message), markup=False)
+        stdout().print(f"[dim]{escape(facts_of(outcome))}[/dim]")
+        self._streamed.discard(outcome.request_id)
+        self._writing = None
+
+    def _turn_to(self, request_id: UUID) -> None:
+        if self._writing == request_id or self._alone:
+            return
+        if self._writing is not None:
+            sys.stdout.write("\n")
+        stdout().print(f"[bold]── {request_id}[/bold]")
+        self._writing = request_id
+
+
+def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
+    """One outcome as one line on stdout."""
     if as_json:
         print_json({"type": outcome.ce_type, **orjson.loads(outcome.to_json())})
-    elif alone:
-        if isinstance(outcome, ChatCompleted):
-            stdout().print(escape(text_of(outcome.message)))
-        stdout().print(f"[dim]{escape(facts_of(outcome))}[/dim]")
-    else:
-        mark = "[green]✓[/green]" if isinstance(outcome, ChatCompleted) else "[red]✗[/red]"
-        stdout().print(f"{mark} {outcome.request_id}  {escape(facts_of(outcome))}")
+        return
+    mark = "[green]✓[/green]" if isinstance(outcome, ChatCompleted) else "[red]✗[/red]"
+    stdout().print(f"{mark} {outcome.request_id}  {escape(facts_of(outcome))}")
 
 
 def text_of(message: Message) -> str:

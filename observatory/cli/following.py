@@ -72,6 +72,8 @@ async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPar
     if topic not in existing:
         shown = ", ".join(sorted(name for name in existing if not name.startswith("__"))) or "none"
         raise Problem(f"there is no topic {topic!r}; there are: {shown} ('observatory migrate' creates ours)")
+    consumer.assign([TopicPartition(topic, 0)])
+    await consumer.end_offsets([TopicPartition(topic, 0)])  # has the client learn the topic's partitions
     return [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
 
 
@@ -90,5 +92,5 @@ async def _positions(
         oldest: dict[TopicPartition, int] = await consumer.beginning_offsets(list(ends))
         return oldest
     moment_ms = int(start.timestamp() * 1000)
-    found = await consumer.offsets_for_times({partition: moment_ms for partition in ends})
+    found = await consumer.offsets_for_times(dict.fromkeys(ends, moment_ms))
     return {partition: place.offset if place else ends[partition] for partition, place in found.items()}

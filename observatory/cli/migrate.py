@@ -8,8 +8,8 @@ from observatory.adapters.postgres.migrations import MigrationError
 from observatory.adapters.postgres.migrations import migrate as migrate_database
 from observatory.adapters.settings import Settings
 from observatory.cli.options import Json
-from observatory.cli.outside import database_problems, kafka_problems, settings
 from observatory.cli.output import print_json, stdout
+from observatory.cli.outside import database_problems, kafka_problems, settings
 from observatory.cli.problems import Problem
 
 MIGRATIONS = Path(infra.__file__).parent / "migrations"

@@ -13,14 +13,17 @@ from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from observatory.adapters.kafka import explain
-from observatory.cli.answers import Outcome, print_outcome
+from observatory.adapters.settings import KafkaSettings
+from observatory.cli.answers import LivePrinter, print_outcome
 from observatory.cli.options import Json, parse_duration, parse_tags
-from observatory.cli.outside import settings
 from observatory.cli.output import print_json, stderr
-from observatory.cli.problems import FAILED, wrong_usage
+from observatory.cli.outside import publisher, settings
+from observatory.cli.problems import FAILED, Problem, wrong_usage
 from observatory.cli.publish_input import BadLine, read_lines, requests_from
-from observatory.cli.publishing import PublishRun
-from schemas.chat import ChatRequested
+from observatory.cli.publishing import PublishRun, listening, publish_request
+from observatory.rules.subscription import Outcome
+from schemas.chat import ChatFailed, ChatRequested
+from schemas.topics import CHAT_REQUESTS
 
 MAX_SHOWN = 10
 
@@ -125,12 +128,13 @@ async def publish(
     source = _source(text, file, count, options or RequestOptions(), json)
     config = settings()
     wait_s = parse_duration(timeout).total_seconds()
-    alone = source.total == 1
-    with _progress(enabled=wait and not alone) as progress:
+    if wait and source.total == 1 and not json:
+        return await _ask(config.kafka, source, wait_s)
+    with _progress(enabled=wait) as progress:
         bar = progress.add_task("answers", total=source.total)
 
-        def outcome_came(outcome: Outcome) -> None:
-            print_outcome(outcome, as_json=json, alone=alone)
+        def outcome_came(_: ChatRequested, outcome: Outcome) -> None:
+            print_outcome(outcome, as_json=json)
             progress.advance(bar)
 
         def published(request: ChatRequested, place: RecordMetadata) -> None:
@@ -142,7 +146,23 @@ async def publish(
             await run.send_and_wait(config.kafka, source.requests(), timeout_s=wait_s)
         else:
             await run.send(config.kafka, source.requests())
-    return _finish(run, source, waited=wait, alone=alone, timeout=timeout)
+    return _finish(run, source, waited=wait, timeout=timeout)
+
+
+async def _ask(kafka: KafkaSettings, source: _Input, timeout_s: float) -> int:
+    """One request whose answer is shown as it comes."""
+    (request,) = [request async for request in source.requests()]
+    printer = LivePrinter(alone=True)
+    async with listening(kafka) as listener, publisher(kafka) as out:
+        with listener.follow(request.tenant_id, str(request.request_id)) as answers:
+            await (await publish_request(out, request))
+            while heard := await answers.next(timeout_s):
+                for event in heard:
+                    printer.show(event.answer)
+                last = heard[-1].answer
+                if answers.over:
+                    return FAILED if isinstance(last, ChatFailed) else 0
+    raise Problem(f"no answer to {request.request_id} for {timeout_s:g} s; 'observatory status' shows who works")
 
 
 def _source(text: str | None, file: Path | None, count: int, options: RequestOptions, as_json: bool) -> _Input:
@@ -151,7 +171,9 @@ def _source(text: str | None, file: Path | None, count: int, options: RequestOpt
     if count < 1:
         raise wrong_usage("--count is at least 1")
     if text is None and file is None and sys.stdin.isatty():
-        raise wrong_usage('nothing to publish: give a text, --file or JSON lines on stdin ("observatory publish --help")')
+        raise wrong_usage(
+            'nothing to publish: give a text, --file or JSON lines on stdin ("observatory publish --help")'
+        )
     if text is None and options != RequestOptions():
         raise wrong_usage("options such as --model go with a text; a line of a file carries its own fields")
     if file is not None and str(file) != "-" and not file.is_file():
@@ -198,18 +220,16 @@ def _progress(*, enabled: bool) -> Progress:
     return Progress(*columns, console=stderr(), transient=True, disable=not enabled)
 
 
-def _finish(run: PublishRun, source: _Input, *, waited: bool, alone: bool, timeout: str) -> int:
+def _finish(run: PublishRun, source: _Input, *, waited: bool, timeout: str) -> int:
     """The summary on stderr, and the exit code."""
+    say = stderr().print
     rate = run.sent / run.publish_s if run.publish_s else 0.0
-    if not alone or not waited:
-        stderr().print(f"published {run.sent:,} to chat.requests in {run.publish_s:.2f} s ({rate:,.0f}/s)")
+    say(f"published {run.sent:,} to {CHAT_REQUESTS.name} in {run.publish_s:.2f} s ({rate:,.0f}/s)")
     if source.bad:
-        stderr().print(f"{source.bad:,} bad lines were not sent")
-    if not waited:
-        return FAILED if source.bad else 0
-    if not alone:
-        stderr().print(str(run.totals))
+        say(f"{source.bad:,} bad lines were not sent")
+    if waited:
+        say(str(run.totals))
     if run.missing:
         shown = ", ".join(map(str, run.missing[:MAX_SHOWN])) + (" …" if len(run.missing) > MAX_SHOWN else "")
-        stderr().print(f"no answer within {timeout} to {len(run.missing):,}: {shown}")
+        say(f"no answer within {timeout} to {len(run.missing):,}: {shown}")
     return FAILED if source.bad or run.totals.failed or run.missing else 0

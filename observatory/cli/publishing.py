@@ -4,22 +4,24 @@ import asyncio
 import time
 from asyncio import Future
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from uuid import UUID
 
 from aiokafka.structs import RecordMetadata
 
-from observatory.adapters.kafka import Publisher, Unreadable, topic_name
+from observatory.adapters.answers import AnswerListener, Away
+from observatory.adapters.kafka import Publisher
 from observatory.adapters.settings import KafkaSettings
-from observatory.cli.answers import Outcome, Totals, read_answer
-from observatory.cli.following import Follower, follow
-from observatory.cli.outside import publisher
-from schemas.chat import ChatCompleted, ChatFailed, ChatRequested
+from observatory.cli.answers import Totals
+from observatory.cli.outside import kafka_problems, publisher
+from observatory.cli.problems import Problem
+from observatory.rules.subscription import Outcome
+from schemas.chat import ChatRequested
 from schemas.envelope import event_id, new_traceparent, request_key
-from schemas.topics import CHAT_REQUESTS, CHAT_RESPONSES
+from schemas.topics import CHAT_REQUESTS
 
 OnPublished = Callable[[ChatRequested, RecordMetadata], None]
-OnOutcome = Callable[[Outcome], None]
+OnOutcome = Callable[[ChatRequested, Outcome], None]
 _WINDOW = 2_000
 
 
@@ -29,21 +31,20 @@ class PublishRun:
     def __init__(self, *, on_published: OnPublished, on_outcome: OnOutcome) -> None:
         self._on_published = on_published
         self._on_outcome = on_outcome
-        self._pending: dict[tuple[str, UUID], None] = {}
-        self._all_sent = False
+        self._pending: dict[UUID, Future[Outcome]] = {}
         self.sent = 0
         self.publish_s = 0.0
         self.totals = Totals()
 
     @property
     def missing(self) -> list[UUID]:
-        """Requests that have been sent and not been answered."""
-        return [request_id for _, request_id in self._pending]
+        """Requests that have been sent, waited for and not been answered."""
+        return list(self._pending)
 
     async def send(self, kafka: KafkaSettings, requests: AsyncIterator[ChatRequested]) -> None:
         """Publishes all and returns when the broker has acknowledged them. Raises `Problem`."""
         async with publisher(kafka) as out:
-            await self._send(out, requests)
+            await self._send(out, requests, None)
 
     async def send_and_wait(
         self, kafka: KafkaSettings, requests: AsyncIterator[ChatRequested], *, timeout_s: float
@@ -51,28 +52,26 @@ class PublishRun:
         """As `send`; returns when each has its outcome or, after the last was sent, `timeout_s` seconds are over."""
         async with AsyncExitStack() as stack:
             # Positioned before anything is sent: no answer can be missed.
-            answers = await stack.enter_async_context(follow(kafka, topic_name(kafka, CHAT_RESPONSES), "end"))
+            answers = await stack.enter_async_context(listening(kafka))
             out = await stack.enter_async_context(publisher(kafka))
-            listening = asyncio.create_task(self._listen(answers))
-            try:
-                await self._send(out, requests)
-                await asyncio.wait({listening}, timeout=timeout_s)
-            finally:
-                listening.cancel()
-                await asyncio.gather(listening, return_exceptions=True)
-            if not listening.cancelled():
-                listening.result()
+            with ExitStack() as waits:
+                await self._send(out, requests, (answers, waits))
+                if self._pending:
+                    await asyncio.wait(self._pending.values(), timeout=timeout_s)
+                await asyncio.sleep(0)  # the callbacks of the last futures run before their contexts end
 
-    async def _send(self, out: Publisher, requests: AsyncIterator[ChatRequested]) -> None:
+    async def _send(
+        self, out: Publisher, requests: AsyncIterator[ChatRequested], waits: tuple[AnswerListener, ExitStack] | None
+    ) -> None:
         began = time.monotonic()
         window: list[tuple[ChatRequested, Future[RecordMetadata]]] = []
         async for request in requests:
-            self._pending[(request.tenant_id, request.request_id)] = None
+            if waits:
+                self._expect(request, *waits)
             window.append((request, await publish_request(out, request)))
             if len(window) >= _WINDOW:
                 await self._acknowledged(window)
         await self._acknowledged(window)
-        self._all_sent = True
         self.publish_s = time.monotonic() - began
 
     async def _acknowledged(self, window: list[tuple[ChatRequested, Future[RecordMetadata]]]) -> None:
@@ -81,24 +80,30 @@ class PublishRun:
             self.sent += 1
         window.clear()
 
-    async def _listen(self, answers: Follower) -> None:
-        async for records in answers.batches():
-            for record in records:
-                try:
-                    answer = read_answer(record)
-                except Unreadable:
-                    continue  # a newer version's event: no outcome that this program could show
-                if isinstance(answer, ChatCompleted | ChatFailed):
-                    self._outcome(answer)
-            if self._all_sent and not self._pending:
-                return
+    def _expect(self, request: ChatRequested, answers: AnswerListener, waits: ExitStack) -> None:
+        future = waits.enter_context(answers.outcome(request.tenant_id, str(request.request_id)))
+        self._pending[request.request_id] = future
+        future.add_done_callback(lambda done: self._came(request, done))
 
-    def _outcome(self, outcome: Outcome) -> None:
-        key = (outcome.tenant_id, outcome.request_id)
-        if key in self._pending:  # the first outcome counts, repeats do not
-            del self._pending[key]
-            self.totals.add(outcome)
-            self._on_outcome(outcome)
+    def _came(self, request: ChatRequested, done: Future[Outcome]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            del self._pending[request.request_id]
+            self.totals.add(done.result())
+            self._on_outcome(request, done.result())
+
+
+@asynccontextmanager
+async def listening(kafka: KafkaSettings) -> AsyncIterator[AnswerListener]:
+    """A listener at the end of `chat.responses`. Raises `Problem` when the broker is away."""
+    with kafka_problems(kafka):
+        answers = AnswerListener(kafka, "observatory-cli")
+        await answers.start()
+        try:
+            yield answers
+        except Away as error:
+            raise Problem(str(error)) from error
+        finally:
+            await answers.stop()
 
 
 async def publish_request(out: Publisher, request: ChatRequested) -> Future[RecordMetadata]:
