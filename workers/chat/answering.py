@@ -155,6 +155,8 @@ class Answering:
 
     def _pause_s(self, work: Work, failure: ProviderError, limit: int) -> float | None:
         """Seconds until the next attempt; None when there is to be none."""
+        if _out_of_time(work, failure):
+            return None
         pause_s = next_pause_s(work.attempts, failure.retry_after_s, random.random)
         now, deadline = datetime.now(UTC), work.delivery.deadline
         return pause_s if may_retry(failure.retryable, work.attempts, limit, now, deadline, pause_s) else None
@@ -167,9 +169,15 @@ class Answering:
         return request.model_copy(update={"messages": [*earlier, *request.messages]})
 
 
+def _out_of_time(work: Work, failure: ProviderError) -> bool:
+    """A time-out of our own is the deadline, even where the clock of the day has not quite got there."""
+    ours = failure.error_type == "timeout" and failure.status is None
+    return ours or datetime.now(UTC) >= work.delivery.deadline
+
+
 def _reason(work: Work, failure: ProviderError) -> ChatError:
     told = f"{failure.error_type}: {failure.message}"
-    if datetime.now(UTC) >= work.delivery.deadline:
+    if _out_of_time(work, failure):
         return error("deadline_exceeded", f"the deadline passed during the call ({told})")
     return ChatError(
         code=failure.error_type if failure.error_type in OWN_CODES else "provider_error",
