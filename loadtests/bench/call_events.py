@@ -1,0 +1,89 @@
+"""Many different `llm.call.recorded` events as a working system writes them, made and published fast.
+
+They follow each other at 500 a second of event time up to now, from 20 tenants and 4 models, priced to the last digit.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from aiokafka import AIOKafkaProducer
+
+from loadtests.bench.tally import BenchError
+from schemas.base import rfc3339
+from schemas.calls import LlmCallRecorded
+from schemas.envelope import Headers, event_id, headers_of
+from schemas.topics import LLM_CALLS
+
+TENANTS = 20
+TENANT_PREFIX = "bench-"
+APART = timedelta(milliseconds=2)
+BATCH = 500
+EVENT_BYTES = 2_000
+MODELS = (
+    # name, and what a token of input and of output costs in units of 10^-8 USD
+    ("gpt-4o-mini", 15, 60),
+    ("gpt-4o", 250, 1000),
+    ("gpt-4.1-mini", 40, 160),
+    ("gpt-4.1-nano", 10, 40),
+)
+
+Event = tuple[bytes, bytes, Headers]
+"""Key, body and headers of a record."""
+
+
+def call_events(count: int, until: datetime) -> Iterator[Event]:
+    """`count` events with ids of their own, the last one started at `until`."""
+    for number in range(count):
+        yield _event(number, until - (count - number - 1) * APART)
+
+
+async def publish_events(kafka: str, count: int) -> None:
+    """Publishes that many, spread evenly over the partitions of `llm.calls`; acknowledged when it returns."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=kafka, acks="all", compression_type="lz4", max_batch_size=BATCH * EVENT_BYTES
+    )
+    await producer.start()
+    try:
+        events = call_events(count, datetime.now(UTC))
+        sent: list[asyncio.Future[object]] = []
+        for number in range(-(-count // BATCH)):
+            batch = producer.create_batch()
+            for key, body, headers in _some(events, BATCH):
+                if batch.append(timestamp=None, key=key, value=body, headers=list(headers)) is None:
+                    raise BenchError(f"an event is longer than {EVENT_BYTES} bytes")
+            sent.append(await producer.send_batch(batch, LLM_CALLS.name, partition=number % LLM_CALLS.partitions))
+        await asyncio.gather(*sent)
+    finally:
+        await producer.stop()
+
+
+def _some(events: Iterator[Event], most: int) -> Iterator[Event]:
+    for _, event in zip(range(most), events, strict=False):
+        yield event
+
+
+def _event(number: int, started_at: datetime) -> Event:
+    model, input_price, output_price = MODELS[number % len(MODELS)]
+    uncached, cached, output = 100 + number % 3000, 128 * (number % 3), 20 + number % 400
+    # A cached token costs half of an uncached one, so the sum is in units of 5 x 10^-9 USD.
+    nano = 5 * (2 * input_price * uncached + input_price * cached + 2 * output_price * output)
+    call, request = UUID(bytes=os.urandom(16)), UUID(bytes=os.urandom(16))
+    total_ms = 300 + number % 4000
+    tenant = number // len(MODELS) % TENANTS
+    body = (
+        f'{{"revision":1,"started_at":"{rfc3339(started_at)}","call_id":"{call}","request_id":"{request}","attempt":1,'
+        f'"source":"worker","tenant_id":"{TENANT_PREFIX}{tenant:02d}","user_id":"user-{number % 5000}",'
+        f'"operation":"chat","provider":"openai","request_model":"{model}","response_model":"{model}",'
+        f'"provider_response_id":"chatcmpl-{call.hex}","status":"ok","usage":{{"uncached_input_tokens":{uncached},'
+        f'"cache_read_tokens":{cached},"cache_write_5m_tokens":0,"cache_write_1h_tokens":0,"output_tokens":{output},'
+        f'"reasoning_tokens":0}},"usage_source":"provider","cost_usd":"{nano // 10**9}.{nano % 10**9:09d}",'
+        f'"cost_state":"settled","price_version":"genai-prices","first_token_at":"{rfc3339(started_at)}",'
+        f'"ended_at":"{rfc3339(started_at + timedelta(milliseconds=total_ms))}",'
+        f'"latency":{{"queue_ms":1.5,"policy_ms":2.25,"total_ms":{total_ms}.125}},"service_tier":"default"}}'
+    )
+    ce_id = event_id(call, LlmCallRecorded.ce_type, 1)
+    headers = headers_of(LlmCallRecorded, ce_id, "/llm-observatory/bench", started_at, None)
+    return str(request).encode(), body.encode(), headers
