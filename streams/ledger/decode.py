@@ -6,7 +6,7 @@ Values that PostgreSQL would refuse, or that no honest call has, are refused her
 """
 
 from datetime import datetime
-from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow, Subnormal
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 from typing import Annotated
 from uuid import UUID
 
@@ -22,8 +22,8 @@ EARLY_S = DAY_S
 
 _YEARS = range(1970, 2500)
 _CE_TYPE = LlmCallRecorded.ce_type.encode()
-_MONEY = Context(prec=42, Emax=11, Emin=-30, traps=[InvalidOperation, Inexact, Overflow, Subnormal])
-"""Less than a million million dollars, at most 42 digits."""
+_BOOKABLE = Context(prec=34, Emax=11, Emin=-10, traps=[InvalidOperation, Inexact, Overflow])
+"""Less than a million million dollars, at most 34 digits and 43 decimals: a batch of them sums up within 60 digits."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
@@ -169,7 +169,7 @@ def _usage(usage: UsageFields) -> tuple[object, ...]:
 def money(text: str) -> Decimal:
     """The exact amount. Raises `Unreadable` for what is not a number or absurdly large, small or long."""
     try:
-        amount = _MONEY.create_decimal(text)
+        amount = _BOOKABLE.create_decimal(text)
     except DecimalException as error:
         raise Unreadable(f"cost_usd: {text!r} is not an amount that can be booked") from error
     if not amount.is_finite():

@@ -7,15 +7,14 @@ stands beside it too. Latency counts for every call that states it, whatever bec
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation, Overflow
+from decimal import Decimal
 
 from observatory.adapters.postgres.ledger import Fact, RollupDelta
+from observatory.rules.money import MONEY, ZERO
 from observatory.rules.sketch import index_of, pack
 
-_EXACT = Context(prec=120, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
-_add = _EXACT.add
-_subtract = _EXACT.subtract
-_ZERO = Decimal(0)
+_add = MONEY.add
+_subtract = MONEY.subtract
 
 _Key = tuple[int, str, str, str, str, int]
 
@@ -30,7 +29,7 @@ class _Cell:
     def __init__(self) -> None:
         self.calls = self.errors = self.unpriced = self.estimated = self.not_sent = 0
         self.tokens = [0] * 9
-        self.cost = self.estimated_cost = _ZERO
+        self.cost = self.estimated_cost = ZERO
         self.latency: dict[int, int] = {}
         self.ttft: dict[int, int] = {}
 

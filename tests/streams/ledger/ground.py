@@ -1,0 +1,160 @@
+"""A database and topics of a test's own on the shared stack, and the ledger on them, in this process or as its own."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+
+from observatory.adapters.kafka import Record, create_topics, new_consumer, new_producer, topic_name
+from observatory.adapters.postgres.migrations import migrate
+from observatory.adapters.postgres.pool import Pool, open_pool
+from observatory.adapters.settings import KafkaSettings, Settings
+from schemas.topics import LLM_CALLS
+from streams.ledger.__main__ import main
+from tests.stack import LiveStack
+from tests.streams.ledger.calls import CE_TYPE, TOKENS, Body, Sums, encode
+
+MIGRATIONS = Path(__file__).resolve().parents[3] / "infra" / "migrations"
+PATIENCE_S = 40.0
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One test's Kafka topics and database."""
+
+    settings: Settings
+    pool: Pool
+
+    @property
+    def topic(self) -> str:
+        return topic_name(self.settings.kafka, LLM_CALLS)
+
+    async def produce(self, values: Iterable[Body | bytes], partition: int | None = None) -> None:
+        """Appends records in this order; without a partition spread over all, in order within one call's."""
+        producer = new_producer(self.settings.kafka, "test", linger_ms=5)
+        await producer.start()
+        sent = []
+        for value in values:
+            key = value["call_id"] if isinstance(value, dict) else b""
+            sent.append(
+                await producer.send(
+                    self.topic,
+                    encode(value) if isinstance(value, dict) else value,
+                    key=str(key).encode(),
+                    partition=partition,
+                    headers=[CE_TYPE],
+                )
+            )
+        await asyncio.gather(*sent)
+        await producer.stop()
+
+    async def records(self, topic: str) -> list[Record]:
+        """Everything in a topic."""
+        consumer = new_consumer(self.settings.kafka, "test")
+        await consumer.start()
+        consumer.subscribe([topic])
+        while not consumer.assignment():
+            await asyncio.sleep(0.01)
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        found: list[Record] = []
+        while len(found) < sum(ends.values()):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                found += records
+        await consumer.stop()
+        return found
+
+    async def dead_letters(self) -> list[Record]:
+        return await self.records(self.settings.kafka.topic_prefix + LLM_CALLS.dlq)
+
+    async def until_applied(self) -> None:
+        """Returns when all that is in the topic now is applied."""
+        count = len(await self.records(self.topic))
+        await self.until(lambda: self._applied(count))
+
+    async def _applied(self, count: int) -> bool:
+        return count == await self.pool.fetchval("SELECT sum(next_offset) FROM ledger.sink_offsets WHERE log_epoch = 1")
+
+    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not await condition():
+                await asyncio.sleep(0.05)
+
+    async def rollups(self) -> Sums:
+        """As `expected_sums`, from the rollups; cells that were emptied are left out."""
+        return await self._sums(
+            f"""SELECT bucket, tenant_id, provider, model, operation, sum(calls)::bigint, sum(errors)::bigint,
+                sum(unpriced_calls)::bigint, {_sum_tokens("::bigint")}, sum(cost_usd) FROM ledger.rollup_1m
+                GROUP BY 1, 2, 3, 4, 5 HAVING sum(calls) <> 0 OR sum(cost_usd) <> 0 OR sum(output_tokens) <> 0"""
+        )
+
+    async def facts(self) -> Sums:
+        """As `expected_sums`, from the facts."""
+        return await self._sums(
+            f"""SELECT date_trunc('minute', started_at), tenant_id, provider, coalesce(response_model, request_model),
+                operation, count(*), count(*) FILTER (WHERE status = 'error'), count(*) FILTER (WHERE cost_usd IS NULL),
+                {_sum_tokens("::bigint")}, coalesce(sum(cost_usd), 0) FROM ledger.calls GROUP BY 1, 2, 3, 4, 5"""
+        )
+
+    async def _sums(self, query: str) -> Sums:
+        return {tuple(row)[:5]: tuple(row)[5:] for row in await self.pool.fetch(query)}
+
+    @asynccontextmanager
+    async def ledger(self) -> AsyncIterator[None]:
+        """The ledger as a task; stopped at the end, and whatever it raised is raised."""
+        stop = asyncio.Event()
+        task = asyncio.create_task(main(self.settings, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await task
+
+    async def ledger_process(self) -> asyncio.subprocess.Process:
+        """The ledger as a process, which the test has to end."""
+        return await asyncio.create_subprocess_exec(sys.executable, "-m", "streams.ledger", env=self._environment())
+
+    def _environment(self) -> Mapping[str, str]:
+        return {
+            **os.environ,
+            "OBSERVATORY_KAFKA": self.settings.kafka.bootstrap,
+            "OBSERVATORY_TOPIC_PREFIX": self.settings.kafka.topic_prefix,
+            "OBSERVATORY_DATABASE_URL": self.settings.database_url,
+            "OBSERVATORY_LOG_LEVEL": "WARNING",
+        }
+
+
+def _sum_tokens(cast: str) -> str:
+    return ", ".join(f"coalesce(sum({name}), 0){cast}" for name in TOKENS)
+
+
+@asynccontextmanager
+async def new_ground(stack: LiveStack) -> AsyncIterator[Ground]:
+    """Fresh topics and a migrated database, which is dropped at the end."""
+    name = f"ledger_{uuid4().hex[:12]}"
+    port = urlsplit(stack.database_url).port
+    kafka = KafkaSettings().model_copy(update={"bootstrap": stack.kafka, "topic_prefix": f"{name}."})
+    url = f"postgresql://observatory@127.0.0.1:{port}/{name}"
+    settings = Settings().model_copy(update={"database_url": url, "kafka": kafka})
+    await _as_superuser(port, "postgres", f"CREATE DATABASE {name} OWNER observatory")
+    await _as_superuser(port, name, "CREATE EXTENSION timescaledb")
+    await migrate(settings.database_url, MIGRATIONS)
+    await create_topics(kafka)
+    pool = await open_pool(settings.database_url, size=2, application="test")
+    try:
+        yield Ground(settings, pool)
+    finally:
+        await pool.close()
+        await _as_superuser(port, "postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _as_superuser(port: int | None, database: str, statement: str) -> None:
+    connection = await asyncpg.connect(f"postgresql://postgres@127.0.0.1:{port}/{database}")
+    await connection.execute(statement)
+    await connection.close()
