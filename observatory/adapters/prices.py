@@ -46,9 +46,7 @@ class PriceBook:
     def __init__(self) -> None:
         self._cached_rates = lru_cache(CACHED_RATES)(_shipped_rates)
 
-    def rates(
-        self, kind: str, model: str, at: datetime, service_tier: str | None = None
-    ) -> tuple[Rates, str] | None:
+    def rates(self, kind: str, model: str, at: datetime, service_tier: str | None = None) -> tuple[Rates, str] | None:
         """The rates that applied at that moment and the version of their table; None where no price is known."""
         rates = self._cached_rates(kind, model, at.astimezone(UTC).date(), service_tier)
         return None if rates is None else (rates, SHIPPED_VERSION)

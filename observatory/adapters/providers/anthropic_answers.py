@@ -6,6 +6,7 @@ import orjson
 
 from observatory.adapters.providers import failures
 from observatory.adapters.providers.base import ChatAnswer, ChatChunk, ProviderError
+from observatory.adapters.providers.openai_answers import text_of
 from observatory.rules.usage import UsageError, anthropic_usage
 from schemas.calls import Usage
 from schemas.chat import JsonObject
@@ -20,7 +21,6 @@ FINISH_REASONS = {
     "refusal": "content_filter",
 }
 _TOLD_APART = frozenset({"type", "role", "content", "model"})
-_UNREADABLE = (KeyError, IndexError, TypeError, AttributeError)
 
 
 def message_answer(body: bytes) -> ChatAnswer:
@@ -28,7 +28,7 @@ def message_answer(body: bytes) -> ChatAnswer:
     message = _decoded(body)
     try:
         return _answer(message)
-    except _UNREADABLE as error:
+    except failures.UNREADABLE as error:
         failure = failures.malformed("the answer has not the shape of a message")
         failure.usage = _usage(message.get("usage"))
         raise failure from error
@@ -57,12 +57,8 @@ class StreamedMessage:
         return self._message.get("stop_reason") is not None
 
     def add(self, event: bytes) -> ChatChunk | None:
-        """Takes the data of one event. Raises `ProviderError` for an error in it and for what is no event."""
-        decoded = _decoded(event)
-        try:
-            return self._take(decoded)
-        except _UNREADABLE as error:
-            raise failures.malformed("an event of the stream has not the shape of one") from error
+        """Takes the data of one event. Raises `ProviderError` for an error in it."""
+        return self._take(_decoded(event))
 
     def usage_so_far(self) -> Usage | None:
         """The input, which comes with the first event; the output is complete only at the end."""
@@ -74,10 +70,7 @@ class StreamedMessage:
             raise failures.stream_cut("the stream ended without a stop reason")
         for index, pieces in self._arguments.items():
             self._blocks[index]["arguments"] = "".join(pieces) or "{}"
-        try:
-            return _answer({**self._message, "content": [block for _, block in sorted(self._blocks.items())]})
-        except _UNREADABLE as error:
-            raise failures.malformed("the stream has not the shape of a message") from error
+        return _answer({**self._message, "content": [block for _, block in sorted(self._blocks.items())]})
 
     def _take(self, event: JsonObject) -> ChatChunk | None:
         match event["type"]:
@@ -112,16 +105,18 @@ class StreamedMessage:
             case "text_delta":
                 return self._add_text(block, delta["text"])
             case "input_json_delta" if index in self._arguments:
-                self._arguments[index].append(delta["partial_json"])
+                arguments = text_of(delta["partial_json"])
+                self._arguments[index].append(arguments)
                 position = list(self._arguments).index(index)
-                return ChatChunk("", [{"index": position, "function": {"arguments": delta["partial_json"]}}])
+                return ChatChunk("", [{"index": position, "function": {"arguments": arguments}}])
             case "thinking_delta":
                 block["thinking"] = block.get("thinking", "") + delta["thinking"]
             case "signature_delta":
                 block["signature"] = delta["signature"]
         return None
 
-    def _add_text(self, block: JsonObject, text: str) -> ChatChunk | None:
+    def _add_text(self, block: JsonObject, piece: object) -> ChatChunk | None:
+        text = text_of(piece)
         block.setdefault("pieces", []).append(text)
         self._pieces.append(text)
         return ChatChunk(text) if text else None

@@ -17,6 +17,9 @@ from observatory.rules.retry import retry_after_s
 
 LONGEST_MESSAGE = 500
 
+UNREADABLE = (KeyError, IndexError, TypeError, AttributeError, ValueError)
+"""What comes of taking decoded JSON for what it should be but is not."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Kind:

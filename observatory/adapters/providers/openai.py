@@ -35,9 +35,7 @@ def openai_provider(name: str, *, api_key: str, base_url: str | None, concurrenc
     return SdkProvider(name, "openai", client, ChatCompletions())
 
 
-def azure_provider(
-    name: str, *, api_key: str, endpoint: str, api_version: str, concurrency: int
-) -> SdkProvider:
+def azure_provider(name: str, *, api_key: str, endpoint: str, api_version: str, concurrency: int) -> SdkProvider:
     """Azure OpenAI; a request's model is the name of a deployment."""
     client = openai.AsyncAzureOpenAI(
         api_key=api_key,

@@ -23,7 +23,7 @@ def completion(body: bytes) -> ChatAnswer:
         choice = decoded["choices"][0]
         message = {name: value for name, value in choice["message"].items() if value is not None}
         return _answer(decoded, choice, {"content": None, **message}, choice.get("finish_reason"), usage)
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
+    except failures.UNREADABLE as error:
         failure = failures.malformed("the answer has no choice with a message")
         failure.usage = usage
         raise failure from error
@@ -56,16 +56,13 @@ class StreamedCompletion:
         return self._finish_reason is not None
 
     def add(self, event: bytes) -> ChatChunk | None:
-        """Takes the data of one event. Raises `ProviderError` for an error in it and for what is no chunk."""
+        """Takes the data of one event. Raises `ProviderError` for an error in it."""
         if event == DONE:
             return None
         chunk = _decoded(event)
         if chunk.get("error") is not None:
             raise failures.reported_in_stream(chunk)
-        try:
-            return self._take(chunk)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise failures.malformed("a chunk of the stream has not the shape of one") from error
+        return self._take(chunk)
 
     def usage_so_far(self) -> Usage | None:
         """The usage, which comes with the last chunk."""
@@ -101,11 +98,11 @@ class StreamedCompletion:
         return self._shown(choice.get("delta") or {})
 
     def _shown(self, delta: JsonObject) -> ChatChunk | None:
-        text, tool_calls = delta.get("content") or "", delta.get("tool_calls")
+        text, tool_calls = text_of(delta.get("content")), delta.get("tool_calls")
         if text:
             self._pieces.append(text)
-        if delta.get("refusal"):
-            self._refusals.append(delta["refusal"])
+        if refusal := text_of(delta.get("refusal")):
+            self._refusals.append(refusal)
         for part in tool_calls or ():
             self._add_to_tool_call(part)
         return ChatChunk(text, tool_calls) if text or tool_calls else None
@@ -128,6 +125,15 @@ class StreamedCompletion:
     def _keep(self, chunk: JsonObject) -> None:
         """Chunks repeat the answer's id, model and fingerprint; Azure's first has them empty."""
         self._body.update({name: value for name, value in chunk.items() if value and name != "choices"})
+
+
+def text_of(piece: object) -> str:
+    """A piece of text, empty where it is null. Raises `TypeError` for what is none."""
+    if piece is None:
+        return ""
+    if not isinstance(piece, str):
+        raise TypeError(f"{type(piece).__name__} where a text was expected")
+    return piece
 
 
 def _answer(

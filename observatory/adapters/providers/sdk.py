@@ -30,9 +30,14 @@ _LOST = (
     OSError,  # of which TimeoutError is one
 )
 
+_MISSHAPEN = "the provider's stream has not the shape of an answer"
+
 
 class StreamedAnswer(Protocol):
-    """An answer that is being put together from the events of its stream."""
+    """An answer that is being put together from the events of its stream.
+
+    `add` and `answer` may raise any of `failures.UNREADABLE` for events that have not the shape they should.
+    """
 
     @property
     def text(self) -> str:
@@ -103,6 +108,8 @@ class SdkProvider:
             # What came after the provider's last word on the answer is no reason to pay for another.
             if not answer.is_whole:
                 raise _with_what_came(failures.lost_midway(error, timeout_s=call.timeout_s), answer) from error
+        except failures.UNREADABLE as error:
+            raise _with_what_came(failures.malformed(_MISSHAPEN), answer) from error
         except ProviderError as error:
             raise _with_what_came(error, answer) from error.__cause__
         finally:
@@ -172,6 +179,8 @@ def _encoded(body: JsonObject) -> bytes:
 def _whole(answer: StreamedAnswer) -> ChatAnswer:
     try:
         return answer.answer()
+    except failures.UNREADABLE as error:
+        raise _with_what_came(failures.malformed(_MISSHAPEN), answer) from error
     except ProviderError as error:
         raise _with_what_came(error, answer) from error.__cause__
 

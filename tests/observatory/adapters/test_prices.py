@@ -112,9 +112,7 @@ def test_all_cache_lifetimes_cost_what_genai_prices_says(model: tuple[str, str],
         (
             "openai",
             "gpt-audio",
-            Usage(
-                uncached_input_tokens=20, output_tokens=25, input_audio_tokens=110, output_audio_tokens=70
-            ),
+            Usage(uncached_input_tokens=20, output_tokens=25, input_audio_tokens=110, output_audio_tokens=70),
             "0.0083",
         ),
     ],

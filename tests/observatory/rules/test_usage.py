@@ -65,9 +65,7 @@ ANTHROPIC_WITHOUT_BREAKDOWN = {
         ),
         (
             OPENAI_CACHE_WRITE,
-            Usage(
-                uncached_input_tokens=976, cache_read_tokens=1024, cache_write_5m_tokens=3000, output_tokens=10
-            ),
+            Usage(uncached_input_tokens=976, cache_read_tokens=1024, cache_write_5m_tokens=3000, output_tokens=10),
         ),
         (OPENAI_EMBEDDINGS, Usage(uncached_input_tokens=8)),
         (AZURE_OLD, Usage(uncached_input_tokens=57, output_tokens=40)),
@@ -107,9 +105,7 @@ def test_anthropic_cache_writes_without_a_lifetime_are_five_minute_ones() -> Non
         ({"completion_tokens": 2**60}, "completion_tokens"),
     ],
 )
-def test_openai_numbers_that_make_no_sense_are_an_error_that_names_them(
-    change: dict[str, object], word: str
-) -> None:
+def test_openai_numbers_that_make_no_sense_are_an_error_that_names_them(change: dict[str, object], word: str) -> None:
     with pytest.raises(UsageError, match=word):
         openai_usage({**OPENAI_CACHED, **change})
 

@@ -19,18 +19,16 @@ from schemas.chat import ChatRequested
 Answering = Callable[[httpx2.Request], httpx2.Response]
 
 
-def asked(text: str = "hello", *, model: str = "gpt-4o-mini", **fields: object) -> ChatRequested:
-    """A request with one message of a user, unless `messages` are given."""
+def asked(text: str = "hello", **fields: object) -> ChatRequested:
+    """A request with one message of a user to a small model, unless the fields say otherwise."""
     messages = [{"role": "user", "content": text}]
-    body = {"request_id": UUID(int=7), "model": model, "messages": messages, **fields}
-    return ChatRequested.model_validate(body, strict=False)
+    body = {"request_id": UUID(int=7), "model": "gpt-4o-mini", "messages": messages, **fields}
+    return ChatRequested.model_validate(body)
 
 
 def call_of(request: ChatRequested, *, timeout_s: float = 20.0) -> ChatCall:
     """A first attempt."""
-    return ChatCall(
-        call_id=uuid4(), request_id=request.request_id, attempt=1, request=request, timeout_s=timeout_s
-    )
+    return ChatCall(call_id=uuid4(), request_id=request.request_id, attempt=1, request=request, timeout_s=timeout_s)
 
 
 def answering(kind: str, answer: Answering) -> SdkProvider:

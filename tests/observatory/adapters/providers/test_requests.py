@@ -138,9 +138,7 @@ def test_anthropic_gets_tools_and_the_choice_of_one(choice: object, translated: 
     body = anthropic_body(tools=[WEATHER], tool_choice=choice)
     function = WEATHER["function"]
     assert isinstance(function, dict)
-    assert body["tools"] == [
-        {"name": "weather", "description": "Of a place", "input_schema": function["parameters"]}
-    ]
+    assert body["tools"] == [{"name": "weather", "description": "Of a place", "input_schema": function["parameters"]}]
     assert body["tool_choice"] == translated
 
 
