@@ -5,10 +5,22 @@ from __future__ import annotations
 import os
 import random
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 _LISTENING = "0A"
 _OUTGOING = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that listens on a port."""
+
+    pid: int
+    command: str
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} ({self.command[:80]})"
 
 
 def free_ports(count: int) -> list[int]:
@@ -37,13 +49,13 @@ def is_free(port: int) -> bool:
     return True
 
 
-def holder(port: int) -> str | None:
-    """The process that listens on a port, as "pid 123 (java ...)"; None when it cannot be seen."""
+def holder(port: int) -> Holder | None:
+    """The process that listens on a port; None when there is none or it belongs to somebody else."""
     inodes = {f"socket:[{line[9]}]" for line in _listening() if int(line[1].rpartition(":")[2], 16) == port}
     for folder in Path("/proc").glob("[0-9]*"):
         if inodes & set(_open_files(folder)):
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            return f"pid {folder.name} ({command.strip()[:80]})"
+            return Holder(int(folder.name), command.strip())
     return None
 
 

@@ -31,7 +31,6 @@ def prepare(folder: Path, sockets: Path | None, port: int) -> None:
         _hand_over(sockets)
     if not folder.exists():
         _create_cluster(folder)
-    (folder / "postgresql.auto.conf").unlink(missing_ok=True)
     (folder / "postgresql.conf").write_text(settings(sockets, port))
     _hand_over(folder / "postgresql.conf")
 

@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from infra.native import kafka, ports, postgres
@@ -301,15 +302,14 @@ def _refuse_taken_ports(spec: StackSpec, supervisor: Supervisor) -> None:
     """Else a service of somebody else would answer in the place of ours."""
     ours = supervisor.processes()
     wanted = {KAFKA: (spec.kafka_port, spec.kafka_controller_port), POSTGRES: (spec.postgres_port,)}
-    for service, needed in wanted.items():
-        if service in ours:
-            continue
-        for port in needed:
-            if port is not None and not ports.is_free(port):
-                by = ports.holder(port) or "another process"
-                raise StackError(
-                    f"Port {port}, wanted for {service}, is taken by {by}: stop it or choose another port."
-                )
+    for port in (port for service, needed in wanted.items() if service not in ours for port in needed if port):
+        holder = ports.holder(port)
+        if holder is not None and str(spec.data_dir) in holder.command:
+            # Our own, of a supervisor that was killed: it is on its way out.
+            wait_until(partial(ports.is_free, port), what=f"{holder} does not end", timeout_s=90)
+        elif not ports.is_free(port):
+            by = holder or "another process"
+            raise StackError(f"Port {port} is taken by {by}: stop it or choose another port.")
 
 
 def _postgres_sockets(spec: StackSpec) -> Path | None:
