@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TypedDict, TypeVar
 from uuid import UUID
 
+import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
@@ -152,7 +153,9 @@ class Publisher:
             ("dlq_offset", str(record.offset).encode()),
             ("dlq_time", rfc3339(datetime.now(UTC)).encode()),
         )
-        sent = await self._send(self._settings.topic_prefix + topic.dlq, record.key, record.value, headers)
+        # The client sends no record without key and value, though others can and the broker takes it.
+        key = b"" if record.key is None and record.value is None else record.key
+        sent = await self._send(self._settings.topic_prefix + topic.dlq, key, record.value, headers)
         await sent
 
     async def _send(
@@ -178,7 +181,11 @@ def read_event(record: Record, *expected: type[E]) -> tuple[Envelope, E]:
     if record.value is None:
         raise Unreadable("the record has no value")
     try:
+        # pydantic would take NaN, Infinity and numbers beyond any float, which cannot be written as JSON again.
+        orjson.loads(record.value)
         return envelope, event.model_validate_json(record.value)
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(f"not JSON: {error}") from error
     except ValidationError as error:
         raise Unreadable(explain(error)) from error
 

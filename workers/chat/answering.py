@@ -71,15 +71,21 @@ class Answering:
             work.request = await self._with_history(work.request)
         return await self._attempts(work, provider)
 
+    async def drain(self) -> None:
+        """Waits until begun attempts and ends are committed, also for those that wait no more."""
+        await self._starts.drain()
+        await self._settler.drain()
+
     async def _attempts(self, work: Work, provider: LLMProvider) -> bool:
         limit = self._settings.max_attempts + work.claimed.epoch - 1
         started_at = work.claimed.claimed_at if work.begun else None
         restarted = "another worker took over" if work.attempts and not work.begun else None
         while True:
+            if datetime.now(UTC) >= work.delivery.deadline:
+                late = error("deadline_exceeded", "the deadline passed before a call could be made")
+                begun = None if started_at is None else not_sent()
+                return await self._settler.fail(work, late, provider, begun)
             if started_at is None:
-                if datetime.now(UTC) >= work.delivery.deadline:
-                    late = "the deadline passed before a call could be made"
-                    return await self._settler.fail(work, error("deadline_exceeded", late))
                 started_at = await self._begin(work, provider)
             if started_at is None:
                 return False
@@ -88,7 +94,7 @@ class Answering:
                 return False
             ended = await self._call(work, provider, started_at, restarted)
             if isinstance(ended, Answered):
-                return await self._settler.complete(work, provider, ended.result, ended.answer)
+                return await self._settler.complete(work, provider, ended)
             pause_s = self._pause_s(work, ended.error, limit)
             if pause_s is None:
                 return await self._settler.fail(work, _reason(work, ended.error), provider, ended.result)

@@ -8,19 +8,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from pydantic import TypeAdapter, ValidationError
+
+from observatory.adapters.kafka import explain
 from observatory.adapters.prices import PriceBook
 from observatory.adapters.providers.base import ChatAnswer, ChatCall, ChatChunk, LLMProvider, ProviderError
 from observatory.adapters.tokens import count_tokens, estimate_input_tokens
 from observatory.rules.attempts import NOTHING_USED, AttemptResult, Cost, provisional
 from observatory.rules.money import ZERO
+from schemas.base import Name
 from schemas.calls import Usage
-from schemas.chat import ChatRequested
+from schemas.chat import ChatRequested, Message
 from workers.chat.metrics import CALL_SECONDS
 
 log = logging.getLogger(__name__)
 
 FREE = Cost(usd=ZERO, price_version=None)
 """What a refusal costs."""
+
+_MODEL: TypeAdapter[str] = TypeAdapter(Name)
 
 OnChunk = Callable[[ChatChunk], Awaitable[None]]
 
@@ -42,10 +48,11 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The attempt ended with an answer; `result` is what the ledger is told."""
+    """The attempt ended with an answer, whose `message` fits our events; `result` is what the ledger is told."""
 
     result: AttemptResult
     answer: ChatAnswer
+    message: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,7 @@ class Caller:
         received: list[str] = []
         try:
             answer = await self._ask(sending, watch, received)
+            message = _message(answer)
         except ProviderError as error:
             return self._failed(sending, watch, error, received)
         except asyncio.CancelledError:
@@ -88,7 +96,7 @@ class Caller:
             broken = _error("internal_error", f"{type(unexpected).__name__}: {unexpected}", retryable=False)
             return self._failed(sending, watch, broken, received)
         CALL_SECONDS.labels(sending.provider.name).observe(watch.elapsed_s())
-        return Answered(self._answered(sending, watch, answer), answer)
+        return Answered(self._answered(sending, watch, answer), answer, message)
 
     async def _ask(self, sending: Sending, watch: "_Watch", received: list[str]) -> ChatAnswer:
         budget_s = (sending.deadline - datetime.now(UTC)).total_seconds()
@@ -215,6 +223,17 @@ class _Watch:
 
     def _at(self, moment: float) -> datetime:
         return self._sending.started_at + timedelta(seconds=moment - self._sent)
+
+
+def _message(answer: ChatAnswer) -> Message:
+    """The answer's message. Raises `ProviderError` when it, or the model's name, has no place in our events."""
+    try:
+        _MODEL.validate_python(answer.response_model)
+        return Message.model_validate(answer.message)
+    except ValidationError as error:
+        unfit = _error("malformed_response", f"the answer cannot be passed on: {explain(error)}", retryable=True)
+        unfit.usage = answer.usage
+        raise unfit from error
 
 
 def _ms(seconds: float) -> float:

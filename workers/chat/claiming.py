@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from uuid import uuid4
 
 import asyncpg
 
@@ -22,6 +23,7 @@ from workers.chat.work import Work
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 200
+BOOKING_S = 2.0
 PARKED_S = 1.0
 """How long a request that somebody else holds waits before it is asked for again, unless its lease ends earlier."""
 
@@ -56,14 +58,15 @@ class Claiming:
                 await self._until_something_may_be_ready()
             WAITING.set(len(self._queue))
 
-    async def drain(self, timeout_s: float) -> None:
-        """Lets the answers under way end; those that take longer are cancelled, which books what they cost so far."""
+    async def drain(self, end: float) -> None:
+        """Lets the answers under way end until `end` (monotonic). Those that take longer are cancelled, which books
+        what they cost so far, as far as the database takes it in a moment."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout_s)
+            await asyncio.wait(self._tasks, timeout=max(0.0, end - time.monotonic()))
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(self._tasks, timeout=BOOKING_S)
 
     async def _until_something_may_be_ready(self) -> None:
         now = time.monotonic()
@@ -80,12 +83,12 @@ class Claiming:
 
     async def _claim(self, batch: Sequence[Delivery]) -> None:
         claims = [self._claim_of(delivery) for delivery in batch]
-        asked_at = 0.0
+        asked_at, owner = 0.0, f"{self._owner}/{uuid4()}"
 
         async def ask() -> tuple[dict[RequestKey, Claimed], dict[RequestKey, Standing]]:
             nonlocal asked_at
             asked_at = time.monotonic()
-            return await self._journal.claim(claims, self._owner, self._leases.length)
+            return await self._journal.claim(claims, owner, self._leases.length)
 
         try:
             claimed, standings = await insist("claim", ask)
@@ -127,7 +130,7 @@ class Claiming:
         work = Work(
             delivery=delivery,
             request=delivery.request,
-            lease=self._leases.hold(delivery.key, claimed.epoch, asked_at),
+            lease=self._leases.hold(delivery.key, claimed.epoch, asked_at + claimed.lease_left_s),
             claimed=claimed,
             claimed_at=time.monotonic(),
             begun=claim.first_attempt if claimed.epoch == 1 else None,

@@ -5,7 +5,8 @@ The window of finished requests behind an unfinished one is bounded: past `MAX_S
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import chain
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
@@ -37,9 +38,13 @@ class Intake(ConsumerRebalanceListener):
         self._default_deadline_s = settings.chat.deadline_s
         self._limit = settings.chat.concurrency * 2
         self._trackers: dict[int, OffsetTracker] = {}
+        self._rebalances = 0
         self._topic = topic_name(settings.kafka, CHAT_REQUESTS)
         self._consumer: AIOKafkaConsumer = new_consumer(
-            settings.kafka, settings.instance or "chat", group_id=GROUP, instance=settings.instance or None
+            settings.kafka,
+            settings.instance or "chat",
+            group_id=settings.kafka.topic_prefix + GROUP,
+            instance=settings.instance or None,
         )
 
     async def start(self) -> None:
@@ -49,20 +54,15 @@ class Intake(ConsumerRebalanceListener):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Polls until `stop`. While the broker is away the consumer reconnects by itself."""
-        commits = asyncio.create_task(self._commit_periodically())
-        try:
-            while not stop.is_set():
-                paused = self._throttle()
-                try:
-                    batches = await self._consumer.getmany(timeout_ms=PAUSED_POLL_MS if paused else POLL_MS)
-                except KafkaError as error:
-                    log.warning("poll: %r", error)
-                    await asyncio.sleep(RETRY_PAUSE_S)
-                    continue
-                for partition, records in batches.items():
-                    await self._receive(partition.partition, records)
-        finally:
-            commits.cancel()
+        while not stop.is_set():
+            paused = self._throttle()
+            try:
+                batches = await self._consumer.getmany(timeout_ms=PAUSED_POLL_MS if paused else POLL_MS)
+            except KafkaError as error:
+                log.warning("poll: %r", error)
+                await asyncio.sleep(RETRY_PAUSE_S)
+                continue
+            await self._receive(batches)
 
     async def close(self) -> None:
         """Commits what is finished and leaves."""
@@ -87,18 +87,22 @@ class Intake(ConsumerRebalanceListener):
         for partition in partitions:
             self._trackers.pop(partition, None)
         self._queue.drop(partitions)
+        self._rebalances += 1
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """A new partition starts with nothing in hand."""
         for partition in assigned:
             self._trackers.setdefault(partition.partition, OffsetTracker())
 
-    async def _receive(self, partition: int, records: list[Record]) -> None:
-        tracker = self._trackers.setdefault(partition, OffsetTracker())
-        for record in records:
-            tracker.take(record.offset)
+    async def _receive(self, batches: Mapping[TopicPartition, list[Record]]) -> None:
+        """What is left of a batch when its partitions are taken away belongs to their new owner: it reads it again."""
+        rebalances = self._rebalances
+        for record in chain.from_iterable(batches.values()):
+            if self._rebalances != rebalances:
+                return
+            self._trackers.setdefault(record.partition, OffsetTracker()).take(record.offset)
             delivery = await self._read(record)
-            if delivery is not None:
+            if delivery is not None and self._rebalances == rebalances:
                 self._queue.add(delivery)
         self._wake.set()
 
@@ -139,7 +143,8 @@ class Intake(ConsumerRebalanceListener):
             self._consumer.resume(*resume)
         return full
 
-    async def _commit_periodically(self) -> None:
+    async def commit_periodically(self) -> None:
+        """Commits until cancelled."""
         while True:
             await asyncio.sleep(COMMIT_EVERY_S)
             await self._commit()

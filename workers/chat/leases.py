@@ -28,9 +28,9 @@ class Leases:
         """For how long a claim holds."""
         return timedelta(seconds=self._lease_s)
 
-    def hold(self, key: RequestKey, epoch: int, asked_at: float) -> Lease:
-        """A lease that the database gave to a question asked at `asked_at` (monotonic)."""
-        lease = self._held[key] = Lease(key, epoch, asked_at + self._lease_s)
+    def hold(self, key: RequestKey, epoch: int, until: float) -> Lease:
+        """A lease that the database gave; `until` (monotonic) counts from before it was asked."""
+        lease = self._held[key] = Lease(key, epoch, until)
         return lease
 
     def release(self, lease: Lease) -> None:
@@ -62,6 +62,6 @@ class Leases:
         for lease in leases:
             if lease.key in kept:
                 lease.until = asked_at + self._lease_s
-            elif self._held.get(lease.key) is lease:
+            elif self._held.get(lease.key) is lease and not lease.lost:
                 lease.lost = True
                 LOST_LEASES.inc()

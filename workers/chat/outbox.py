@@ -4,6 +4,7 @@ It is sent right after its commit. What a crash or the broker keeps us from send
 sweeper of any chat worker sends it; the same event has the same id, so a repeat changes nothing.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -54,12 +55,16 @@ class Outbox:
         await sent
 
     async def sweep(self, older_than: timedelta) -> None:
-        """Sends what has waited that long for a worker that is gone."""
+        """Sends what has waited that long for a worker that is gone.
+
+        Raises an `ExceptionGroup` of what could not be sent; one that the broker refuses keeps no other back.
+        """
         calls, outcomes = await self._journal.unpublished(older_than)
-        for row in calls:
-            await self.call(*(row[name] for name in _CALL_COLUMNS))
-        for row in outcomes:
-            await self._swept_outcome(row)
+        sends = [self.call(*(row[name] for name in _CALL_COLUMNS)) for row in calls]
+        sends += [self._swept_outcome(row) for row in outcomes]
+        results = await asyncio.gather(*sends, return_exceptions=True)
+        if errors := [result for result in results if isinstance(result, Exception)]:
+            raise ExceptionGroup("not published", errors)
 
     async def drain(self) -> None:
         """Waits until the journal knows what was sent."""

@@ -1,4 +1,4 @@
-"""Settles what is known of a call and, with it or alone, the one outcome of a request: one commit, then both are sent."""
+"""Settles what is known of a call and, with it or alone, the one outcome of a request, in one commit; sends both."""
 
 import asyncio
 import logging
@@ -10,10 +10,11 @@ from aiokafka.errors import KafkaError
 
 from observatory.adapters.postgres.group_commit import GroupCommit
 from observatory.adapters.postgres.journal import CallSettlement, Journal, Outcome, Settled, Settlement
-from observatory.adapters.providers.base import ChatAnswer, LLMProvider
+from observatory.adapters.providers.base import LLMProvider
 from observatory.rules.attempts import AttemptResult, record_json, total_cost
 from schemas.calls import Latency
 from schemas.chat import ChatCompleted, ChatError, ChatFailed, Message
+from workers.chat.attempt import Answered
 from workers.chat.metrics import ATTEMPTS, OUTCOMES
 from workers.chat.outbox import Outbox
 from workers.chat.work import Work
@@ -33,12 +34,13 @@ class Settler:
         await self._settle(work, _call(work, provider, result), None)
         _count(work, provider, result)
 
-    async def complete(self, work: Work, provider: LLMProvider, result: AttemptResult, answer: ChatAnswer) -> bool:
+    async def complete(self, work: Work, provider: LLMProvider, answered: Answered) -> bool:
         """The request has its answer."""
+        result, answer, message = answered.result, answered.answer, answered.message
         call = _call(work, provider, result)
         _count(work, provider, result)
         cost_usd, cost_state = total_cost(work.costs)
-        request, message = work.request, Message.model_validate(answer.message)
+        request = work.request
         completed = ChatCompleted(
             request_id=request.request_id,
             tenant_id=request.tenant_id,
@@ -76,6 +78,10 @@ class Settler:
             failed_at=datetime.now(UTC),
         )
         return await self._settle(work, call, _outcome(work, failed))
+
+    async def drain(self) -> None:
+        """Waits until what was submitted is committed, also for those that wait no more."""
+        await self._commits.drain()
 
     async def _settle(self, work: Work, call: CallSettlement | None, outcome: Outcome | None) -> bool:
         settled = await self._commits.submit(Settlement(call, outcome))

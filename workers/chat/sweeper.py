@@ -4,11 +4,10 @@ import asyncio
 import logging
 from datetime import timedelta
 
-import asyncpg
 from aiokafka.errors import KafkaError
 
 from observatory.adapters.postgres.journal import Journal
-from observatory.adapters.postgres.pool import describe
+from observatory.adapters.postgres.pool import TRANSIENT, describe
 from workers.chat.metrics import SWEPT
 from workers.chat.outbox import Outbox
 
@@ -27,8 +26,8 @@ class Sweeper:
             await asyncio.sleep(self._every_s)
             try:
                 await self.sweep()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError) as error:
-                log.warning("sweep: %s", describe(error))
+            except* (*TRANSIENT, KafkaError) as errors:
+                log.warning("sweep: %s", "; ".join(describe(error) for error in errors.exceptions[:3]))
 
     async def sweep(self) -> None:
         """One sweep."""
@@ -36,5 +35,5 @@ class Sweeper:
         if swept:
             SWEPT.inc(swept)
             log.warning("attempts became unknown", extra={"attempts": swept})
-        await self._outbox.sweep(timedelta(seconds=self._every_s))
         await self._journal.free_heads()
+        await self._outbox.sweep(timedelta(seconds=self._every_s))

@@ -2,10 +2,14 @@
 
 import asyncio
 import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from aiokafka.errors import KafkaError
 
 from observatory.adapters.kafka import Publisher
 from observatory.adapters.postgres.journal import Journal
-from observatory.adapters.postgres.pool import INDEX_PLANS, LAZY_COMMITS, insist, open_pool
+from observatory.adapters.postgres.pool import INDEX_PLANS, LAZY_COMMITS, TRANSIENT, describe, insist, open_pool
 from observatory.adapters.prices import PriceBook
 from observatory.adapters.providers.registry import Providers
 from observatory.adapters.settings import Settings
@@ -19,6 +23,10 @@ from workers.chat.outbox import Outbox
 from workers.chat.queue import RequestQueue
 from workers.chat.settling import Settler
 from workers.chat.sweeper import Sweeper
+
+CLOSE_S = 4.0
+"""For all the steps of the end together; a step that comes late still gets `LEAST_CLOSE_S`."""
+LEAST_CLOSE_S = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -50,26 +58,40 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     await metrics.start()
     running = [
         asyncio.create_task(part)
-        for part in (claiming.run(stop), leases.run(), Sweeper(journal, outbox, chat.sweep_s).run(), intake.run(stop))
+        for part in (
+            claiming.run(stop),
+            intake.run(stop),
+            intake.commit_periodically(),
+            Sweeper(journal, outbox, chat.sweep_s).run(),
+            leases.run(),
+        )
     ]
     log.info("ready")
     try:
         await _until_stopped(stop, running)
     finally:
-        claims, renewals, sweeps, polls = running
         wake.set()
-        sweeps.cancel()
-        await asyncio.wait([claims, sweeps, polls])
-        await claiming.drain(chat.drain_s)
-        await leases.hand_back_all()
-        renewals.cancel()
-        await outbox.drain()
-        await intake.close()
-        await publisher.stop()
-        await providers.close()
-        await metrics.stop()
-        await lazy.close()
-        await pool.close()
+        end = time.monotonic() + chat.drain_s
+        await asyncio.wait(running[:2], timeout=chat.drain_s)
+        await claiming.drain(end)
+        for task in running[:-1]:
+            task.cancel()
+        await _close(
+            answering.drain, leases.hand_back_all, outbox.drain, intake.close, publisher.stop, providers.close,
+            metrics.stop, lazy.close, pool.close,
+        )  # fmt: skip
+        running[-1].cancel()
+
+
+async def _close(*steps: Callable[[], Awaitable[None]]) -> None:
+    """One after the other; what cannot be done with the broker or the database away is left to be healed by others."""
+    end = time.monotonic() + CLOSE_S
+    for step in steps:
+        try:
+            async with asyncio.timeout(max(end - time.monotonic(), LEAST_CLOSE_S)):
+                await step()
+        except (*TRANSIENT, KafkaError) as error:
+            log.warning("not done at the end: %s: %s", step.__qualname__, describe(error))
 
 
 async def _until_stopped(stop: asyncio.Event, running: list[asyncio.Task[None]]) -> None:

@@ -8,8 +8,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-import asyncpg
-
 from observatory.adapters.postgres.pool import insist
 
 Item = TypeVar("Item")
@@ -49,7 +47,8 @@ class GroupCommit(Generic[Item, Result]):
         items = [item for item, _ in batch]
         try:
             results = await insist(self._what, lambda: self._execute(items))
-        except (asyncpg.PostgresError, ValueError, TypeError, OverflowError) as error:
+        except Exception as error:
+            # Of whatever kind: whoever waits must hear of it.
             await self._refused(batch, error)
             return
         for (_, future), result in zip(batch, results, strict=True):

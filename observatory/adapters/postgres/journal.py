@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter, itemgetter
 from typing import Literal
 from uuid import UUID
 
@@ -59,12 +60,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The request is ours under `epoch`; `attempts` have begun so far, this claim's first one included."""
+    """The request is ours under `epoch`; `attempts` have begun so far, this claim's first one included.
+
+    `lease_left_s` counts from the last time that the database was asked.
+    """
 
     epoch: int
     lost_epochs: int
     attempts: int
     claimed_at: datetime
+    lease_left_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +145,18 @@ class Journal:
     async def claim(
         self, claims: Sequence[Claim], owner: str, lease: timedelta
     ) -> tuple[dict[RequestKey, Claimed], dict[RequestKey, Standing]]:
-        """Claims what can be claimed; tells how the others stand. One that is in neither waits for its turn."""
-        rows = await self._pool.fetch(SQL["claim"], *_claim_columns(claims), owner, lease)
-        claimed = {(row["tenant_id"], row["request_id"]): _claimed(row) for row in rows}
-        others = [claim.key for claim in claims if claim.key not in claimed]
-        return claimed, await self._standings(others) if others else {}
+        """Claims what can be claimed; tells how the others stand. One that is in neither waits for its turn.
 
-    async def _standings(self, keys: Sequence[RequestKey]) -> dict[RequestKey, Standing]:
-        rows = await self._pool.fetch(SQL["standing"], *_columns(keys, 2))
-        return {(row["tenant_id"], row["request_id"]): _standing(row) for row in rows}
+        `owner` names this very batch: what it owns already was claimed by a first try whose answer was lost.
+        """
+        claimed = _by_key(await self._pool.fetch(SQL["claim"], *_claim_columns(claims), owner, lease))
+        others = await self._standings([claim.key for claim in claims if claim.key not in claimed])
+        claimed |= {key: row for key, row in others.items() if row["owner"] == owner and row["state"] == "claimed"}
+        standings = {key: _standing(row) for key, row in others.items() if key not in claimed}
+        return {key: _claimed(row) for key, row in claimed.items()}, standings
+
+    async def _standings(self, keys: Sequence[RequestKey]) -> dict[RequestKey, Record]:
+        return _by_key(await self._pool.fetch(SQL["standing"], *_columns(keys, 2))) if keys else {}
 
     async def earlier_costs(self, key: RequestKey) -> list[tuple[Decimal | None, str]]:
         """Cost in USD (None: no price) and cost state of each attempt of a request, oldest first."""
@@ -165,12 +173,12 @@ class Journal:
         rows = [
             (a.tenant_id, a.request_id, a.epoch, a.attempt, a.start.call_id, a.start.provider, a.start.model,
              a.start.record, a.start.cost_usd)
-            for a in attempts
+            for a in sorted(attempts, key=attrgetter("tenant_id", "request_id"))
         ]  # fmt: skip
         begun = await self._begun(SQL["begin_attempts"], _columns(rows, 9))
-        missing = [a.start.call_id for a in attempts if a.start.call_id not in begun]
+        missing = [(a.start.call_id, a.epoch) for a in attempts if a.start.call_id not in begun]
         if missing:
-            begun.update(await self._begun(SQL["begun_attempts"], [missing]))
+            begun.update(await self._begun(SQL["begun_attempts"], _columns(missing, 2)))
         return [begun.get(a.start.call_id) for a in attempts]
 
     async def _begun(self, statement: str, arguments: Sequence[object]) -> dict[UUID, datetime]:
@@ -187,6 +195,9 @@ class Journal:
             for s in settlements
             if (o := s.outcome)
         ]
+        # Rows are locked sorted, as in every statement here: no two of them can hold what the other waits for.
+        calls.sort(key=itemgetter(0))
+        outcomes.sort(key=itemgetter(0, 1))
         rows = await self._pool.fetch(SQL["settle"], *_columns(calls, 5), *_columns(outcomes, 7))
         revisions = {row["id"]: (row["revision"], row["started_at"]) for row in rows if row["tenant_id"] is None}
         finished = {(row["tenant_id"], row["id"]) for row in rows if row["tenant_id"] is not None}
@@ -199,31 +210,29 @@ class Journal:
 
     async def _finished_before(self, outcomes: Sequence[tuple[str, UUID, int, str, str]]) -> set[RequestKey]:
         """Those whose very outcome stands in the journal already: the answer to our first try was lost."""
-        if not outcomes:
-            return set()
         standings = await self._standings([(tenant, request) for tenant, request, *_ in outcomes])
         return {
             (tenant, request)
             for tenant, request, _, state, body in outcomes
-            if (standing := standings.get((tenant, request))) and (standing.state, standing.outcome) == (state, body)
+            if (row := standings.get((tenant, request))) and (row["state"], row["outcome"]) == (state, body)
         }
 
     async def renew(self, leases: Sequence[LeaseKey], lease: timedelta) -> set[RequestKey]:
         """Prolongs leases; returns those that still were ours."""
-        rows = await self._pool.fetch(SQL["renew"], *_columns(leases, 3), lease)
+        rows = await self._pool.fetch(SQL["renew"], *_columns(sorted(leases), 3), lease)
         return {(row["tenant_id"], row["request_id"]) for row in rows}
 
     async def hand_back(self, leases: Sequence[LeaseKey]) -> None:
         """Lets others claim these requests at once; this does not count as a lost epoch."""
-        await self._pool.execute(SQL["hand_back"], *_columns(leases, 3))
+        await self._pool.execute(SQL["hand_back"], *_columns(sorted(leases), 3))
 
     async def mark_calls_published(self, revisions: Iterable[tuple[UUID, int]]) -> None:
         """The broker has acknowledged these revisions."""
-        await self._lazy.execute(SQL["mark_calls_published"], *_columns(list(revisions), 2))
+        await self._lazy.execute(SQL["mark_calls_published"], *_columns(sorted(revisions), 2))
 
     async def mark_outcomes_published(self, keys: Iterable[RequestKey]) -> None:
         """The broker has acknowledged the outcomes of these requests."""
-        await self._lazy.execute(SQL["mark_outcomes_published"], *_columns(list(keys), 2))
+        await self._lazy.execute(SQL["mark_outcomes_published"], *_columns(sorted(keys), 2))
 
     async def sweep_started(self) -> int:
         """Attempts whose lease ended become unknown; returns how many."""
@@ -237,6 +246,10 @@ class Journal:
     async def free_heads(self) -> None:
         """Conversations held by a request that is finished become free."""
         await self._pool.execute(SQL["free_heads"])
+
+
+def _by_key(rows: Iterable[Record]) -> dict[RequestKey, Record]:
+    return {(row["tenant_id"], row["request_id"]): row for row in rows}
 
 
 def _columns(rows: Sequence[Sequence[object]], width: int) -> list[list[object]]:
@@ -257,7 +270,7 @@ def _claim_columns(claims: Sequence[Claim]) -> list[list[object]]:
 
 
 def _claimed(row: Record) -> Claimed:
-    return Claimed(row["epoch"], row["lost_epochs"], row["attempts"], row["claimed_at"])
+    return Claimed(row["epoch"], row["lost_epochs"], row["attempts"], row["claimed_at"], row["lease_left_s"])
 
 
 def _standing(row: Record) -> Standing:

@@ -49,12 +49,15 @@ WITH incoming AS (
     FROM claimed c
    WHERE c.epoch > 1 AND a.tenant_id = c.tenant_id AND a.request_id = c.request_id AND a.status = 'started'
 )
-SELECT tenant_id, request_id, epoch, lost_epochs, attempts, now() AS claimed_at FROM claimed;
+SELECT tenant_id, request_id, epoch, lost_epochs, attempts, now() AS claimed_at,
+       extract(epoch FROM $17::interval)::float8 AS lease_left_s
+  FROM claimed;
 
 -- name: standing
 -- How the requests stand that could not be claimed.
 SELECT r.tenant_id, r.request_id, r.state, r.body_sha256, r.topic_partition, r.topic_offset, r.outcome,
-       greatest(0, extract(epoch FROM r.lease_until - now()))::float8 AS lease_left_s
+       greatest(0, extract(epoch FROM r.lease_until - now()))::float8 AS lease_left_s,
+       r.owner, r.epoch, r.lost_epochs, r.attempts, r.claimed_at
   FROM unnest($1::text[], $2::uuid[]) AS i (tenant_id, request_id)
   JOIN journal.requests r ON r.tenant_id = i.tenant_id AND r.request_id = i.request_id;
 
@@ -86,9 +89,12 @@ SELECT call_id, tenant_id, request_id, attempt, epoch, record_key, provider, mod
 RETURNING call_id, started_at;
 
 -- name: begun_attempts
--- Those that a repeated begin_attempts finds begun already, its first answer having been lost.
-SELECT call_id, started_at FROM journal.attempts
- WHERE call_id = ANY ($1::uuid[]) AND status = 'started';
+-- Those that a repeated begin_attempts finds begun already, its first answer having been lost. One of the same number
+-- that another worker began after us has another epoch.
+SELECT a.call_id, a.started_at
+  FROM unnest($1::uuid[], $2::int[]) AS u (call_id, epoch)
+  JOIN journal.attempts a ON a.call_id = u.call_id AND a.epoch = u.epoch
+ WHERE a.status = 'started';
 
 -- name: settle
 -- What is known of attempts grows, and requests get their one outcome, if their epoch still holds.

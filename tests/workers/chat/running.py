@@ -107,11 +107,13 @@ class Books:
         return list(await asyncio.gather(*(self.send(request) for request in requests)))
 
     async def send_raw(
-        self, value: bytes | None, *, partition: int | None = None, headers: dict[str, bytes] | None = None
+        self, value: bytes | None, *, partition: int = 0, headers: dict[str, bytes] | None = None
     ) -> None:
         """Puts bytes on `chat.requests`."""
         name, pairs = topic_name(self.kafka, CHAT_REQUESTS), list((headers or {}).items())
-        await self._raw.send_and_wait(name, value, key=None, partition=partition, headers=pairs)
+        batch = self._raw.create_batch()  # takes what `send` refuses: neither key nor value
+        batch.append(key=None, value=value, timestamp=None, headers=pairs)
+        await (await self._raw.send_batch(batch, name, partition=partition))
 
     async def until(self, condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
         """Waits until what was heard makes the condition true."""

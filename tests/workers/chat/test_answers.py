@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -235,7 +236,7 @@ async def test_turns_on_different_partitions_never_overlap(books: Books) -> None
     assert len(rows) == 6
     bill = await books.agree(ids)
     spans = sorted((line["received_at"], line["finished_at"]) for line in bill.values())
-    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
 async def test_a_failed_turn_leaves_the_conversation_open_for_the_next(books: Books) -> None:
