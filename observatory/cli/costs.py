@@ -11,8 +11,8 @@ from observatory.adapters.kafka import topic_name
 from observatory.adapters.postgres.costs import CostQuery, CostRow, Grouping, read_costs, watermark
 from observatory.adapters.settings import Settings
 from observatory.cli.options import Json, Until, parse_moment
-from observatory.cli.outside import database, settings
 from observatory.cli.output import add_row, print_json, stderr, stdout, table
+from observatory.cli.outside import database, settings
 from schemas.topics import LLM_CALLS
 
 

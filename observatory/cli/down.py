@@ -7,8 +7,8 @@ from cyclopts import Parameter
 
 from infra.native import stack
 from observatory.cli.options import Json
-from observatory.cli.outside import settings
 from observatory.cli.output import print_json, stdout
+from observatory.cli.outside import settings
 from observatory.cli.problems import Problem
 from observatory.cli.programs import data_dir, parts_of, stack_spec
 

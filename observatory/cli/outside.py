@@ -13,7 +13,7 @@ from observatory.adapters.settings import KafkaSettings, Settings, SettingsError
 from observatory.cli.problems import Problem, wrong_usage
 
 START = "'observatory status' shows what runs, 'observatory up' starts it"
-_NO_TABLES = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.UndefinedFunctionError)
+_NO_TABLES = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError)
 
 
 def settings() -> Settings:

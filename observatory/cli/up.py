@@ -17,8 +17,8 @@ from infra.native.locations import NotInstalled
 from observatory.adapters.settings import Settings
 from observatory.cli.migrate import migrate_all
 from observatory.cli.options import Json
-from observatory.cli.outside import settings, without_password
 from observatory.cli.output import add_row, print_json, stderr, stdout, table
+from observatory.cli.outside import settings, without_password
 from observatory.cli.problems import Problem
 from observatory.cli.programs import Part, data_dir, parts_of, stack_spec
 
