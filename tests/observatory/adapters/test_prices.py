@@ -4,6 +4,7 @@ from decimal import Decimal
 import pytest
 from genai_prices import Usage as GenaiUsage
 from genai_prices import calc_price
+from genai_prices.data import providers as shipped_providers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,13 +39,13 @@ USAGES = [
 
 
 def theirs(kind: str, model: str, usage: Usage, at: datetime) -> Decimal:
-    """The same by genai-prices' own arithmetic, whose input includes the cached tokens."""
+    """The same by genai-prices' own arithmetic, whose input and output include the cached and the audio tokens."""
     counted = GenaiUsage(
         input_tokens=input_tokens(usage),
         cache_read_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_5m_tokens + usage.cache_write_1h_tokens,
         cache_write_1h_tokens=usage.cache_write_1h_tokens,
-        output_tokens=usage.output_tokens,
+        output_tokens=usage.output_tokens + (usage.output_audio_tokens or 0),
         input_audio_tokens=usage.input_audio_tokens or 0,
         output_audio_tokens=usage.output_audio_tokens or 0,
     )
@@ -55,6 +56,20 @@ def theirs(kind: str, model: str, usage: Usage, at: datetime) -> Decimal:
 @pytest.mark.parametrize(("kind", "model"), MODELS)
 def test_our_cost_is_that_of_genai_prices_to_the_last_digit(kind: str, model: str, usage: Usage) -> None:
     assert BOOK.cost(kind, model, usage, NOW) == (theirs(kind, model, usage, NOW), SHIPPED_VERSION)
+
+
+@pytest.mark.parametrize("at", [NOW, datetime(2025, 1, 1, tzinfo=UTC)])
+def test_no_model_of_the_shipped_table_is_costed_otherwise(at: datetime) -> None:
+    audio = Usage(uncached_input_tokens=3, output_tokens=1, input_audio_tokens=10, output_audio_tokens=20)
+    compared = 0
+    for provider in shipped_providers:
+        for model in provider.models if provider.id in ("openai", "azure", "anthropic") else ():
+            for usage in (*USAGES, audio):
+                found = BOOK.cost(provider.id, model.id, usage, at)
+                if found is not None:
+                    assert found[0] == theirs(provider.id, model.id, usage, at), (model.id, usage)
+                    compared += 1
+    assert compared > 700
 
 
 @given(

