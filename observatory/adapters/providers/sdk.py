@@ -122,7 +122,7 @@ class SdkProvider:
 
     async def _post(self, call: ChatCall, *, stream: bool, give_up_at: float) -> httpx2.Response:
         """The response, of a stream only its head. Raises `ProviderError`."""
-        content = _encoded(self._dialect.body(call.request, stream=stream))
+        content = self._content(call.request, stream)
         try:
             async with asyncio.timeout_at(give_up_at):
                 return await self._send(self._address + self._dialect.path(call.request), content, call, stream)
@@ -130,6 +130,12 @@ class SdkProvider:
             raise failures.refused(error.response, error.body) from error
         except _LOST as error:
             raise failures.lost(error, timeout_s=call.timeout_s) from error
+
+    def _content(self, request: ChatRequested, stream: bool) -> bytes:
+        try:
+            return orjson.dumps(self._dialect.body(request, stream=stream))
+        except failures.UNREADABLE as error:
+            raise failures.cannot_be_sent(f"the request cannot be written for this provider: {error}") from error
 
     async def _send(self, url: str, content: bytes, call: ChatCall, stream: bool) -> httpx2.Response:
         response: object
@@ -167,13 +173,6 @@ async def _next(received: AsyncIterator[bytes], give_up_at: float) -> bytes | No
             if part:
                 return part
     return None
-
-
-def _encoded(body: JsonObject) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except TypeError as error:
-        raise failures.cannot_be_sent(f"the request cannot be written as JSON: {error}") from error
 
 
 def _whole(answer: StreamedAnswer) -> ChatAnswer:

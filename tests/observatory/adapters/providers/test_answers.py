@@ -383,9 +383,21 @@ async def test_a_call_names_its_attempt_to_the_provider(kind: str, url: str) -> 
     assert json.loads(request.content)["messages"][0]["role"] == "user"
 
 
-async def test_a_request_that_json_cannot_hold_is_refused_without_sending() -> None:
-    provider = answering("openai", lambda _: says(COMPLETION))
-    error = await failure_of(provider, call_of(asked(parameters={"seed": 10**30})))
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("openai", {"parameters": {"seed": 10**30}}),
+        ("anthropic", {"parameters": {"top_k": 10**30}}),
+        ("anthropic", {"parameters": {"output_config": "high"}}),
+        ("anthropic", {"parameters": {"parallel_tool_calls": False}, "tools": [{}], "tool_choice": {"x": 1}}),
+    ],
+)
+async def test_a_request_that_cannot_be_written_is_refused_without_sending(
+    kind: str, fields: JsonObject, stream: bool
+) -> None:
+    provider = answering(kind, lambda _: says(COMPLETION))
+    error = await failure_of(provider, call_of(asked(stream=stream, **fields)))
     assert (error.error_type, error.billing, error.retryable) == ("invalid_request", "none", False)
 
 
