@@ -169,6 +169,9 @@ async def _prove(
     totals = [dict(row) for row in await connection.fetch(_SQL["totals"], since)]
     foreign = await _one(connection, "foreign_bill", since)
     kinds = await connection.fetch(_SQL["differences_by_kind"])
+    topic = None
+    if topic_holds_since is not None:
+        topic = await _one(connection, "outcomes_on_topic", since, topic_holds_since)
     cells = [dict(row) for row in await connection.fetch(_SQL["rollup_differences"], since, shown)]
     return Proof(
         since=since,

@@ -1,4 +1,4 @@
-"""`observatory costs`: what calls cost, read back from TimescaleDB, with all digits and the time they are complete to."""
+"""`observatory costs`: what calls cost, with all digits, and up to when that is complete."""
 
 import dataclasses
 from datetime import UTC, datetime

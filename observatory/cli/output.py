@@ -13,13 +13,15 @@ from rich.table import Table
 
 from schemas.base import decimal_text, rfc3339
 
+PIPED_WIDTH = 400
+
 Value: TypeAlias = object
 """What JSON can say, and besides: Decimal (a decimal string), datetime (RFC 3339), UUID."""
 
 
 def stdout() -> Console:
     """Where tables go. Piped, they keep their full width."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def stderr() -> Console:
@@ -60,7 +62,7 @@ def table(columns: Sequence[str], *, left: int = 1, title: str | None = None) ->
 
 
 def cell(value: object) -> str:
-    """A value in a table: integers in groups of thousands, decimals with all their digits, nothing as a dash."""
+    """A value in a table: integers in groups of thousands, decimals with all digits that say something, None as a dash."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -68,7 +70,7 @@ def cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, Decimal):
-        return decimal_text(value)
+        return decimal_text(value.normalize())
     if isinstance(value, float):
         return f"{value:,.1f}"
     if isinstance(value, datetime):

@@ -130,7 +130,7 @@ async def publish(
     wait_s = parse_duration(timeout).total_seconds()
     if wait and source.total == 1 and not json:
         return await _ask(config.kafka, source, wait_s)
-    with _progress(enabled=wait) as progress:
+    with progress_bar(enabled=wait) as progress:
         bar = progress.add_task("answers", total=source.total)
 
         def outcome_came(_: ChatRequested, outcome: Outcome) -> None:
@@ -215,7 +215,8 @@ def _print_published(request: ChatRequested, place: RecordMetadata, *, as_json: 
     )
 
 
-def _progress(*, enabled: bool) -> Progress:
+def progress_bar(*, enabled: bool) -> Progress:
+    """A bar on stderr that goes away when it is done."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=stderr(), transient=True, disable=not enabled)
 

@@ -83,9 +83,11 @@ async def wait_until_quiet(config: Settings, timeout_s: float) -> Busy:
     """Returns when nothing is under way, or what is after `timeout_s` seconds. Raises `Problem`."""
     end = time.monotonic() + timeout_s
     async with database(config.database_url) as pool:
-        while not (busy := await read_busy(pool)).quiet and time.monotonic() < end:
+        while True:
+            busy = await read_busy(pool)
+            if busy.quiet or time.monotonic() > end:
+                return busy
             await asyncio.sleep(_POLL_S)
-    return busy
 
 
 async def _outcomes(config: Settings) -> AsyncIterator[OutcomeEvent]:
@@ -130,7 +132,7 @@ def _print(proof: Proof) -> None:
     out.print(legs)
     models = table(["provider", "model", "calls", "billed $", "attempts $", "facts $", "rollups $"], left=2)
     for row in proof.by_model:
-        costs = [leg["cost_usd"] if isinstance(leg := row.get(name), dict) else leg for name in proof.legs]
+        costs = [cell["cost_usd"] if isinstance(cell := row.get(name), dict) else cell for name in proof.legs]
         facts = row["facts"]
         add_row(models, row["provider"], row["model"], facts["calls"] if isinstance(facts, dict) else None, *costs)
     out.print()

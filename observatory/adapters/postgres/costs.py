@@ -37,7 +37,10 @@ _QUERY_S = 120
 
 @dataclass(frozen=True, kw_only=True)
 class CostQuery:
-    """Which calls, by what. `since` is rounded down to its minute; None: no limit."""
+    """Which calls, by what. With rollups `since` is rounded down to its minute; None: no limit.
+
+    `exact` asks the facts even where rollups would do.
+    """
 
     by: Grouping = "model"
     since: datetime | None = None
@@ -48,11 +51,12 @@ class CostQuery:
     user: str | None = None
     conversation: str | None = None
     groups: int = 50
+    exact: bool = False
 
     @property
     def needs_facts(self) -> bool:
         """Rollups know nothing of users and conversations."""
-        return self.by in ("user", "conversation") or self.user is not None or self.conversation is not None
+        return self.exact or self.by in ("user", "conversation") or self.user is not None or self.conversation is not None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,7 +65,7 @@ SELECT {key} AS key, grouping({key}) = 1 AS grand,
        percentile_disc(0.5) WITHIN GROUP (ORDER BY ttft_ms) AS ttft_p50_ms,
        percentile_disc(0.95) WITHIN GROUP (ORDER BY ttft_ms) AS ttft_p95_ms
   FROM ledger.calls
- WHERE ($1::timestamptz IS NULL OR started_at >= date_trunc('minute', $1))
+ WHERE ($1::timestamptz IS NULL OR started_at >= $1)
    AND ($2::timestamptz IS NULL OR started_at < $2)
    AND ($3::text IS NULL OR tenant_id = $3)
    AND ($4::text IS NULL OR provider = $4)
