@@ -25,14 +25,16 @@ COLLECT_AFTER = 200_000
 """New objects before the collector looks for cycles: a batch holds tens of thousands and no cycle."""
 
 
-async def main(settings: Settings, stop: asyncio.Event) -> None:
-    """Runs the ledger until told to stop."""
+async def main(settings: Settings, stop: asyncio.Event, group: str = SINK) -> None:
+    """Runs the ledger until told to stop, with partitions assigned by the consumer group of that name."""
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)
     topic = topic_name(settings.kafka, LLM_CALLS)
     owner = settings.instance or f"{socket.gethostname()}-{os.getpid()}"
     pool = await insist("ledger: database", lambda: open_pool(settings.database_url, size=3, application=owner))
-    consumer = new_consumer(settings.kafka, owner, group_id=settings.kafka.topic_prefix + SINK)
+    # A named process that is killed takes its partitions again at once, instead of waiting for its own session to end.
+    group_id = settings.kafka.topic_prefix + group
+    consumer = new_consumer(settings.kafka, owner, group_id=group_id, instance=settings.instance or None)
     publisher = Publisher(settings.kafka, SINK)
     await publisher.start()
     await consumer.start()

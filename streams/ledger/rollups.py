@@ -7,7 +7,6 @@ stands beside it too. Latency counts for every call that states it, whatever bec
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from observatory.adapters.postgres.ledger import Fact, RollupDelta
 from observatory.rules.money import MONEY, ZERO

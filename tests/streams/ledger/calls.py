@@ -11,6 +11,7 @@ from uuid import UUID
 from aiokafka.structs import ConsumerRecord
 
 from observatory.adapters.kafka import Record
+from schemas.envelope import Headers
 
 Body = dict[str, object]
 
@@ -42,7 +43,7 @@ def call(**changes: object) -> Body:
         "cost_state": "settled", "price_version": "genai-prices 1", "started_at": started.isoformat(),
         "first_token_at": (started + timedelta(seconds=1)).isoformat(),
         "ended_at": (started + timedelta(seconds=2)).isoformat(),
-        "latency": {"queue_ms": 1.5, "policy_ms": 0.25, "ttft_ms": _random.uniform(1, 900), "total_ms": _random.uniform(1, 9000)},
+        "latency": {"queue_ms": 1.5, "policy_ms": 0.25, "ttft_ms": _random.uniform(1, 900), "total_ms": 900.5},
         "tags": {"team": "search"}, "api_key_id": "key-1", "service_tier": "default", "region": "local",
         "experiment_id": "e", "variant_id": "v", "prompt_version": "p1",
     }  # fmt: skip
@@ -53,18 +54,18 @@ def encode(body: Body) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-def record(value: bytes | None, *, offset: int = 0, partition: int = 0, headers: tuple[tuple[str, bytes], ...] = (CE_TYPE,)) -> Record:  # fmt: skip
+def record(value: bytes | None, headers: Headers = (CE_TYPE,)) -> Record:
     """A record as the consumer hands it out, appended now."""
     appended_ms = int(NOW.timestamp() * 1000)
     size = len(value or b"")
-    return ConsumerRecord("llm.calls", partition, offset, appended_ms, 1, None, value, None, 0, size, headers)
+    return ConsumerRecord("llm.calls", 0, 0, appended_ms, 1, None, value, None, 0, size, headers)
 
 
 Sums = dict[tuple[object, ...], tuple[object, ...]]
 
 
 def expected_sums(bodies: Iterable[Body]) -> Sums:
-    """(minute, tenant, provider, model, operation) -> (calls, errors, unpriced, tokens…, cost) of the newest revisions."""
+    """(minute, tenant, provider, model, operation) -> (calls, errors, unpriced, tokens…, cost), of newest revisions."""
     totals: dict[tuple[object, ...], Counter[str]] = {}
     costs: dict[tuple[object, ...], Decimal] = {}
     for body in _newest(bodies):
@@ -77,7 +78,8 @@ def expected_sums(bodies: Iterable[Body]) -> Sums:
         totals[key] = totals.get(key, Counter()) + counts
         costs[key] = costs.get(key, Decimal(0)) + Decimal(str(body.get("cost_usd", "0")))
     return {
-        key: (*(sums[name] for name in ("calls", "errors", "unpriced", *TOKENS)), costs[key]) for key, sums in totals.items()
+        key: (*(sums[name] for name in ("calls", "errors", "unpriced", *TOKENS)), costs[key])
+        for key, sums in totals.items()
     }
 
 

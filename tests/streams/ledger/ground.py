@@ -11,18 +11,21 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
+from aiokafka import AIOKafkaConsumer
 
 from observatory.adapters.kafka import Record, create_topics, new_consumer, new_producer, topic_name
 from observatory.adapters.postgres.migrations import migrate
 from observatory.adapters.postgres.pool import Pool, open_pool
 from observatory.adapters.settings import KafkaSettings, Settings
 from schemas.topics import LLM_CALLS
-from streams.ledger.__main__ import main
+from streams.ledger.__main__ import SINK, main
 from tests.stack import LiveStack
 from tests.streams.ledger.calls import CE_TYPE, TOKENS, Body, Sums, encode
 
 MIGRATIONS = Path(__file__).resolve().parents[3] / "infra" / "migrations"
 PATIENCE_S = 40.0
+
+_SUM_TOKENS = ", ".join(f"coalesce(sum({name}), 0)::bigint" for name in TOKENS)
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,9 @@ class Ground:
     def topic(self) -> str:
         return topic_name(self.settings.kafka, LLM_CALLS)
 
-    async def produce(self, values: Iterable[Body | bytes], partition: int | None = None) -> None:
+    async def produce(
+        self, values: Iterable[Body | bytes], partition: int | None = None, ce_type: bytes = CE_TYPE[1]
+    ) -> None:
         """Appends records in this order; without a partition spread over all, in order within one call's."""
         producer = new_producer(self.settings.kafka, "test", linger_ms=5)
         await producer.start()
@@ -49,48 +54,52 @@ class Ground:
                     encode(value) if isinstance(value, dict) else value,
                     key=str(key).encode(),
                     partition=partition,
-                    headers=[CE_TYPE],
+                    headers=[("ce_type", ce_type)],
                 )
             )
         await asyncio.gather(*sent)
         await producer.stop()
 
-    async def records(self, topic: str) -> list[Record]:
-        """Everything in a topic."""
+    @asynccontextmanager
+    async def _reader(self, topic: str) -> AsyncIterator[tuple[AIOKafkaConsumer, int]]:
+        """A consumer at a topic's start, and the sum of the offsets at which its partitions end now."""
         consumer = new_consumer(self.settings.kafka, "test")
         await consumer.start()
         consumer.subscribe([topic])
-        while not consumer.assignment():
-            await asyncio.sleep(0.01)
-        ends = await consumer.end_offsets(list(consumer.assignment()))
-        found: list[Record] = []
-        while len(found) < sum(ends.values()):
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                found += records
-        await consumer.stop()
-        return found
+        await self.until(lambda: _true(consumer.assignment()))
+        try:
+            yield consumer, sum((await consumer.end_offsets(list(consumer.assignment()))).values())
+        finally:
+            await consumer.stop()
 
     async def dead_letters(self) -> list[Record]:
-        return await self.records(self.settings.kafka.topic_prefix + LLM_CALLS.dlq)
+        async with self._reader(self.settings.kafka.topic_prefix + LLM_CALLS.dlq) as (consumer, count):
+            found: list[Record] = []
+            while len(found) < count:
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    found += records
+            return found
 
     async def until_applied(self) -> None:
         """Returns when all that is in the topic now is applied."""
-        count = len(await self.records(self.topic))
-        await self.until(lambda: self._applied(count))
+        async with self._reader(self.topic) as (_, end):
+            await self.until(lambda: self._applied(end))
 
-    async def _applied(self, count: int) -> bool:
-        return count == await self.pool.fetchval("SELECT sum(next_offset) FROM ledger.sink_offsets WHERE log_epoch = 1")
+    async def _applied(self, end: int) -> bool:
+        newest = "SELECT DISTINCT ON (part) next_offset FROM ledger.sink_offsets ORDER BY part, log_epoch DESC"
+        applied: int | None = await self.pool.fetchval(f"SELECT sum(next_offset)::bigint FROM ({newest}) AS newest")
+        return applied == end
 
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
         async with asyncio.timeout(PATIENCE_S):
-            while not await condition():
+            while not await condition():  # noqa: ASYNC110  # what is waited for happens in other processes
                 await asyncio.sleep(0.05)
 
     async def rollups(self) -> Sums:
         """As `expected_sums`, from the rollups; cells that were emptied are left out."""
         return await self._sums(
             f"""SELECT bucket, tenant_id, provider, model, operation, sum(calls)::bigint, sum(errors)::bigint,
-                sum(unpriced_calls)::bigint, {_sum_tokens("::bigint")}, sum(cost_usd) FROM ledger.rollup_1m
+                sum(unpriced_calls)::bigint, {_SUM_TOKENS}, sum(cost_usd) FROM ledger.rollup_1m
                 GROUP BY 1, 2, 3, 4, 5 HAVING sum(calls) <> 0 OR sum(cost_usd) <> 0 OR sum(output_tokens) <> 0"""
         )
 
@@ -99,17 +108,20 @@ class Ground:
         return await self._sums(
             f"""SELECT date_trunc('minute', started_at), tenant_id, provider, coalesce(response_model, request_model),
                 operation, count(*), count(*) FILTER (WHERE status = 'error'), count(*) FILTER (WHERE cost_usd IS NULL),
-                {_sum_tokens("::bigint")}, coalesce(sum(cost_usd), 0) FROM ledger.calls GROUP BY 1, 2, 3, 4, 5"""
+                {_SUM_TOKENS}, coalesce(sum(cost_usd), 0) FROM ledger.calls GROUP BY 1, 2, 3, 4, 5"""
         )
 
     async def _sums(self, query: str) -> Sums:
         return {tuple(row)[:5]: tuple(row)[5:] for row in await self.pool.fetch(query)}
 
     @asynccontextmanager
-    async def ledger(self) -> AsyncIterator[None]:
-        """The ledger as a task; stopped at the end, and whatever it raised is raised."""
+    async def ledger(self, group: str = SINK) -> AsyncIterator[None]:
+        """The ledger as a task; stopped at the end, and whatever it raised is raised.
+
+        In another consumer group it reads the same partitions as the first: two owners at once.
+        """
         stop = asyncio.Event()
-        task = asyncio.create_task(main(self.settings, stop))
+        task = asyncio.create_task(main(self.settings, stop, group))
         try:
             yield
         finally:
@@ -127,11 +139,12 @@ class Ground:
             "OBSERVATORY_TOPIC_PREFIX": self.settings.kafka.topic_prefix,
             "OBSERVATORY_DATABASE_URL": self.settings.database_url,
             "OBSERVATORY_LOG_LEVEL": "WARNING",
+            "OBSERVATORY_INSTANCE": "ledger-test",
         }
 
 
-def _sum_tokens(cast: str) -> str:
-    return ", ".join(f"coalesce(sum({name}), 0){cast}" for name in TOKENS)
+async def _true(value: object) -> bool:
+    return bool(value)
 
 
 @asynccontextmanager
