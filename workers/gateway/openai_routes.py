@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from starlette.types import Receive, Scope, Send
 
 from observatory.adapters.answers import AnswerListener, Heard
-from schemas.chat import ChatCompleted, ChatFailed
+from schemas.chat import ChatCompleted, ChatFailed, ChatRestarted
 from workers.gateway.access import KeyRing
 from workers.gateway.bodies import ClientLeft, Headers, parse_object, read_body
 from workers.gateway.intake import Intake, refusing_while_away, stored
@@ -127,7 +127,7 @@ class _Chunks:
             return
         self._silences = 0
         parts = []
-        for heard in batch:
+        for heard in _not_void(batch):
             if isinstance(heard.answer, ChatFailed):
                 raise refusal_of(heard.answer)
             parts.append(self._chunks.chunks(heard.answer))
@@ -140,3 +140,9 @@ class _Chunks:
             self._begun = True
             await send_stream_start(self._send, self._request_id)
         await send_chunk(self._send, body, last=last)
+
+
+def _not_void(batch: list[Heard]) -> list[Heard]:
+    """Without what the same batch takes back: it need not be shown at all."""
+    restarts = [index for index, heard in enumerate(batch) if isinstance(heard.answer, ChatRestarted)]
+    return batch[restarts[-1] :] if restarts else batch

@@ -1,7 +1,7 @@
 """A stand-in for the chat worker: reads `chat.requests` and publishes the answers that the request's text asks for.
 
 The last message steers it: `text=…` is the answer, `pieces=N` how a stream is cut, `fail=code` fails it, `silent`
-answers nothing, `restart=N` begins again after N pieces, `differ` says something else the second time.
+answers nothing, `restart=N` begins again after N pieces.
 """
 
 from __future__ import annotations
@@ -62,6 +62,14 @@ class Responder:
         await self._consumer.stop()
         await self._publisher.stop()
 
+    async def heard(self, request_id: UUID) -> ChatRequested:
+        """The request of that id, once it is there."""
+        while True:
+            for request in self.requests:
+                if request.request_id == request_id:
+                    return request
+            await asyncio.sleep(0.01)
+
     async def send(self, answer: Answer) -> None:
         """Publishes one answer by hand."""
         await (await self._buffer(answer))
@@ -103,11 +111,10 @@ def answers_to(request: ChatRequested) -> Iterator[Answer]:
     if request.stream:
         count = int(script.get("pieces", "4"))
         if "restart" in script:
-            shown = "Something else" if "differ" in script else text
-            yield from list(_deltas(request, 1, shown, count))[: int(script["restart"])]
+            yield from list(deltas(request, 1, text, count))[: int(script["restart"])]
             attempt = 2
-            yield ChatRestarted(**_who(request), attempt=2, reason="cut")
-        yield from _deltas(request, attempt, text, count)
+            yield restarted(request, 2)
+        yield from deltas(request, attempt, text, count)
     if "fail" in script:
         yield failed(request, script["fail"])
     else:
@@ -138,8 +145,14 @@ def failed(request: ChatRequested, code: str) -> ChatFailed:
     return ChatFailed(**_who(request), error=error, attempts=1, cost_usd=Decimal(0), failed_at=datetime.now(UTC))
 
 
-def _deltas(request: ChatRequested, attempt: int, text: str, count: int) -> Iterator[ChatDelta]:
-    size = -(-len(text) // count)
+def restarted(request: ChatRequested, attempt: int) -> ChatRestarted:
+    """What was shown is void."""
+    return ChatRestarted(**_who(request), attempt=attempt, reason="cut")
+
+
+def deltas(request: ChatRequested, attempt: int, text: str, count: int) -> Iterator[ChatDelta]:
+    """A text in so many pieces."""
+    size = -(-len(text) // max(count, 1))
     for seq in range(count):
         piece = text[seq * size : (seq + 1) * size]
         yield ChatDelta(**_who(request), attempt=attempt, seq=seq, text=piece)
