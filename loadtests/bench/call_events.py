@@ -7,14 +7,13 @@ import asyncio
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 
 from loadtests.bench.tally import BenchError
 from schemas.base import rfc3339
 from schemas.calls import LlmCallRecorded
-from schemas.envelope import Headers, event_id, headers_of
+from schemas.envelope import CONTENT_TYPE, SPEC_VERSION, Headers
 from schemas.topics import LLM_CALLS
 
 TENANTS = 20
@@ -28,6 +27,13 @@ MODELS = (
     ("gpt-4o", 250, 1000),
     ("gpt-4.1-mini", 40, 160),
     ("gpt-4.1-nano", 10, 40),
+)
+
+_HEADERS: Headers = (
+    ("ce_specversion", SPEC_VERSION),
+    ("ce_type", LlmCallRecorded.ce_type.encode()),
+    ("ce_source", b"/llm-observatory/bench"),
+    ("content-type", CONTENT_TYPE),
 )
 
 Event = tuple[bytes, bytes, Headers]
@@ -70,20 +76,26 @@ def _event(number: int, started_at: datetime) -> Event:
     uncached, cached, output = 100 + number % 3000, 128 * (number % 3), 20 + number % 400
     # A cached token costs half of an uncached one, so the sum is in units of 5 x 10^-9 USD.
     nano = 5 * (2 * input_price * uncached + input_price * cached + 2 * output_price * output)
-    call, request = UUID(bytes=os.urandom(16)), UUID(bytes=os.urandom(16))
+    call, request, ce_id = _uuid_text(), _uuid_text(), _uuid_text()
     total_ms = 300 + number % 4000
     tenant = number // len(MODELS) % TENANTS
+    started, ended = rfc3339(started_at), rfc3339(started_at + timedelta(milliseconds=total_ms))
     body = (
-        f'{{"revision":1,"started_at":"{rfc3339(started_at)}","call_id":"{call}","request_id":"{request}","attempt":1,'
+        f'{{"revision":1,"started_at":"{started}","call_id":"{call}","request_id":"{request}","attempt":1,'
         f'"source":"worker","tenant_id":"{TENANT_PREFIX}{tenant:02d}","user_id":"user-{number % 5000}",'
         f'"operation":"chat","provider":"openai","request_model":"{model}","response_model":"{model}",'
-        f'"provider_response_id":"chatcmpl-{call.hex}","status":"ok","usage":{{"uncached_input_tokens":{uncached},'
+        f'"provider_response_id":"chatcmpl-{request}","status":"ok","usage":{{"uncached_input_tokens":{uncached},'
         f'"cache_read_tokens":{cached},"cache_write_5m_tokens":0,"cache_write_1h_tokens":0,"output_tokens":{output},'
         f'"reasoning_tokens":0}},"usage_source":"provider","cost_usd":"{nano // 10**9}.{nano % 10**9:09d}",'
-        f'"cost_state":"settled","price_version":"genai-prices","first_token_at":"{rfc3339(started_at)}",'
-        f'"ended_at":"{rfc3339(started_at + timedelta(milliseconds=total_ms))}",'
+        f'"cost_state":"settled","price_version":"genai-prices","first_token_at":"{started}",'
+        f'"ended_at":"{ended}",'
         f'"latency":{{"queue_ms":1.5,"policy_ms":2.25,"total_ms":{total_ms}.125}},"service_tier":"default"}}'
     )
-    ce_id = event_id(call, LlmCallRecorded.ce_type, 1)
-    headers = headers_of(LlmCallRecorded, ce_id, "/llm-observatory/bench", started_at, None)
-    return str(request).encode(), body.encode(), headers
+    headers = (*_HEADERS, ("ce_id", ce_id.encode()), ("ce_time", ended.encode()))
+    return request.encode(), body.encode(), headers
+
+
+def _uuid_text() -> str:
+    """A random id, several times as fast as through `UUID`."""
+    digits = os.urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from contextlib import suppress
 from uuid import UUID
 
 import asyncpg
@@ -19,10 +18,15 @@ POLL_S = 0.005
 EVERY = 3
 """Of so many records one is looked for: enough for a quantile, and few enough not to be a load of its own."""
 GRACE_S = 10.0
+LAST_CALLS_S = 0.5
+"""A call is published after its answer: how long to wait for the records of the last ones."""
 
 
 class Freshness:
-    """Follows `llm.calls` and polls `ledger.calls` for a part of the calls; delays in seconds, up to a poll too long."""
+    """Follows `llm.calls` and polls `ledger.calls` for a part of the calls.
+
+    `delays` are in seconds, each too long by what a poll takes at most.
+    """
 
     def __init__(self, kafka: str, database_url: str) -> None:
         self._kafka, self._database_url = kafka, database_url
@@ -37,20 +41,23 @@ class Freshness:
         consumer = AIOKafkaConsumer(LLM_CALLS.name, bootstrap_servers=self._kafka, auto_offset_reset="latest")
         database = await asyncpg.connect(self._database_url)
         await consumer.start()
+        tasks: list[asyncio.Task[None]] = []
         try:
             await _positioned(consumer)
             following = asyncio.create_task(self._follow(consumer))
             polling = asyncio.create_task(self._poll(database))
+            tasks += following, polling
             await Paced(request, self._answered, rate=rate, seconds=seconds).run(host, port)
-            await asyncio.sleep(0.5)  # the last calls are published after their answers
+            await asyncio.sleep(LAST_CALLS_S)
             following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
             self._all_sent = True
             await asyncio.wait_for(polling, GRACE_S)
         except TimeoutError:
             raise BenchError(f"{len(self._appended_at)} calls are not in ledger.calls after {GRACE_S:g} s") from None
         finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await consumer.stop()
             await database.close()
 

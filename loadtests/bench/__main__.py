@@ -1,0 +1,42 @@
+"""`python -m loadtests.bench`: measures a stack of its own and prints one table, or JSON. It takes about 3 minutes."""
+
+import argparse
+import sys
+
+import uvloop
+from rich.console import Console
+
+from loadtests.bench.report import as_json, as_line, as_table
+from loadtests.bench.runner import Bench
+from loadtests.bench.stack import fresh_stack
+from loadtests.bench.tally import BenchError
+
+
+def main() -> int:
+    """Exit code 1 when something could not be measured; the targets are shown, not enforced."""
+    parser = argparse.ArgumentParser(
+        prog="python -m loadtests.bench",
+        description="Starts a stack of its own on free ports, measures it for about 3 minutes and removes it again. "
+        "The simulated model answers at once; an answer is given when its attempt is settled in PostgreSQL.",
+    )
+    parser.add_argument("--json", action="store_true", help="print all figures as JSON, nothing else on stdout")
+    options = parser.parse_args()
+    remarks = Console(stderr=True, highlight=False)
+    try:
+        with remarks.status("starting a stack") as status, fresh_stack() as stack:
+            bench = Bench(
+                stack, status.update, lambda measure: remarks.print(as_line(measure), markup=False, soft_wrap=True)
+            )
+            results = uvloop.run(bench.run())
+    except BenchError as problem:
+        sys.stderr.write(f"bench: {problem}\n")
+        return 1
+    if options.json:
+        sys.stdout.write(as_json(results) + "\n")
+    else:
+        Console(width=None if sys.stdout.isatty() else 200).print(as_table(results))
+    return 1 if any(measure.problem for measure in results.measures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""The bench from beginning to end: idle memory, plain answers, streams, freshness, and the ledger from a backlog."""
+
+import asyncio
+import os
+import platform
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+
+from loadtests.bench import ledger_rate
+from loadtests.bench.call_events import publish_events
+from loadtests.bench.closed_loop import ClosedLoop
+from loadtests.bench.disk import fsync_ms
+from loadtests.bench.freshness import Freshness
+from loadtests.bench.http import post
+from loadtests.bench.loads import LOADS, PATH, PLAIN_BODY, WARM_UP, Load
+from loadtests.bench.phases import measured_cpu
+from loadtests.bench.processes import memory_bytes
+from loadtests.bench.results import Measure, Results, of_delays, of_ledger, of_tallies
+from loadtests.bench.stack import Stack
+from loadtests.bench.tally import BenchError, Tally
+
+SETTLED_S = 3.0
+FRESHNESS = ("event to queryable at 300 calls/s", "p99 < 1,000 ms")
+FRESHNESS_RATE = 300
+FRESHNESS_S = 12.0
+LEDGER = ("ledger, one process, from a backlog", "≥ 50,000/s")
+LEDGER_EVENTS = 300_000
+
+
+class Bench:
+    """Measures one stack. `say` is told what is being done, `show` gets each measure as it ends."""
+
+    def __init__(self, stack: Stack, say: Callable[[str], None], show: Callable[[Measure], None]) -> None:
+        self._stack, self._say, self._show = stack, say, show
+        self._measures: list[Measure] = []
+
+    async def run(self) -> Results:
+        """All phases, each bounded in time; one that fails keeps no other from being measured.
+
+        Raises `BenchError` when the stack does not even warm up.
+        """
+        self._say("letting the stack settle")
+        await asyncio.sleep(SETTLED_S)
+        memory = memory_bytes(self._stack.processes())
+        disk_ms = fsync_ms(self._stack.data_dir)
+        for load in WARM_UP:
+            self._say("warming up")
+            await self._drive(load)
+        for load in LOADS:
+            await self._measure((load.name, load.target), self._loaded(load))
+        await self._measure(FRESHNESS, self._freshness())
+        await self._measure(LEDGER, self._ledger())
+        return Results(
+            machine=platform.platform(),
+            cpus=os.cpu_count() or 1,
+            fsync_ms=round(disk_ms, 2),
+            idle_memory_bytes=memory,
+            measures=self._measures,
+        )
+
+    async def _measure(self, phase: tuple[str, str], measuring: Awaitable[Measure]) -> None:
+        try:
+            measure = await measuring
+        except BenchError as problem:
+            measure = Measure(*phase, problem=str(problem))
+        self._measures.append(measure)
+        self._show(measure)
+
+    async def _loaded(self, load: Load) -> Measure:
+        with measured_cpu(self._stack.processes()) as cpu:
+            tallies = []
+            for number in range(load.runs):
+                self._say(f"{load.name}: run {number + 1} of {load.runs}")
+                tallies.append(await self._drive(load))
+        return of_tallies(load.name, load.target, tallies, cpu)
+
+    async def _drive(self, load: Load) -> Tally:
+        request = post(self._stack.http_host, PATH, load.body)
+        loop = ClosedLoop(request, load.check, connections=load.connections, seconds=load.seconds)
+        tally = await loop.run(self._stack.http_host, self._stack.http_port)
+        if tally.errors:
+            raise BenchError(f"{tally.errors} answers were not what was asked for, the first: {tally.first_error}")
+        return tally
+
+    async def _freshness(self) -> Measure:
+        name, target = FRESHNESS
+        self._say(name)
+        stack, freshness = self._stack, Freshness(self._stack.kafka, self._stack.database_url)
+        request = post(stack.http_host, PATH, PLAIN_BODY)
+        with measured_cpu(stack.processes()) as cpu:
+            await freshness.run(request, stack.http_host, stack.http_port, rate=FRESHNESS_RATE, seconds=FRESHNESS_S)
+        return of_delays(name, target, freshness.delays, cpu)
+
+    async def _ledger(self) -> Measure:
+        self._say(f"ledger: publishing {LEDGER_EVENTS:,} events while it is stopped")
+        stack = self._stack
+        await asyncio.to_thread(stack.up, ledgers=0)
+        database = await asyncpg.connect(stack.database_url)
+        try:
+            before = await ledger_rate.applied_records(database)
+            await publish_events(stack.kafka, LEDGER_EVENTS)
+            self._say("ledger: from the topic to facts and rollups")
+            starting = asyncio.create_task(asyncio.to_thread(stack.up, ledgers=1))
+            rate = await ledger_rate.measure(database, LEDGER_EVENTS, before, stack.processes)
+            await starting
+        finally:
+            await database.close()
+        return of_ledger(*LEDGER, rate)
