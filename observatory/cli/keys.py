@@ -7,8 +7,8 @@ from cyclopts import App, Parameter
 
 from observatory.adapters.postgres.app import ApiKey, ApiKeys
 from observatory.cli.options import Json
-from observatory.cli.outside import database, settings
 from observatory.cli.output import add_row, print_json, stderr, stdout, table
+from observatory.cli.outside import database, settings
 from observatory.cli.problems import Problem
 
 keys = App(

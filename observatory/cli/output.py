@@ -62,7 +62,7 @@ def table(columns: Sequence[str], *, left: int = 1, title: str | None = None) ->
 
 
 def cell(value: object) -> str:
-    """A value in a table: integers in groups of thousands, decimals with all digits that say something, None as a dash."""
+    """A value in a table: integers in groups of thousands, decimals without trailing zeros, None as a dash."""
     if value is None:
         return "–"
     if isinstance(value, bool):

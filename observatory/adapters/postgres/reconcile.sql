@@ -1,0 +1,18 @@
+-- Attempts that a provider's export may settle. Every write is a compare-and-set on the revision that was read.
+
+-- name: unsettled
+-- $1: since; $2: how the names of the providers begin that the export covers.
+SELECT call_id, status, revision, started_at, provider, record, record_key, traceparent
+  FROM journal.attempts
+ WHERE started_at >= $1
+   AND starts_with(provider, $2)
+   AND ((cost_state = 'estimated' AND status <> 'started') OR status = 'not_sent')
+
+-- name: settle
+UPDATE journal.attempts a
+   SET status = s.status, cost_usd = s.cost_usd, cost_state = 'reconciled', record = s.record,
+       revision = a.revision + 1, open = true, changed_at = now()
+  FROM unnest($1::uuid[], $2::int[], $3::text[], $4::numeric[], $5::text[])
+    AS s (call_id, revision, status, cost_usd, record)
+ WHERE a.call_id = s.call_id AND a.revision = s.revision
+RETURNING a.call_id, a.revision, a.started_at, a.record, a.record_key, a.traceparent
