@@ -38,5 +38,9 @@ def main() -> int:
     return 1 if any(measure.problem for measure in results.measures) else 0
 
 
+def _tell(remarks: Console, line: str) -> None:
+    remarks.print(line, markup=False, soft_wrap=True)
+
+
 if __name__ == "__main__":
     sys.exit(main())
