@@ -16,7 +16,9 @@ MAX_RELATIVE_ERROR = (BASE - 1) / (BASE + 1)
 LEAST_MS = 2.0**-20
 MOST_MS = 2.0**40
 ZERO_INDEX = -1000
-"""The bucket of what is below `LEAST_MS`: reported as 0. `MOST_MS` and more fall into the last bucket."""
+"""The bucket of what is below `LEAST_MS`: reported as 0. `MOST_MS` (35 years) and more fall into `LAST_INDEX`."""
+
+LAST_INDEX = 40 * BUCKETS_PER_DOUBLING - 1
 
 _SHIFT = 40
 _HALF = 1 << (_SHIFT - 1)
@@ -24,9 +26,9 @@ _HALF = 1 << (_SHIFT - 1)
 
 def index_of(value_ms: float) -> int:
     """The bucket of a duration: bucket `i` covers `(BASE^i, BASE^(i+1)]` milliseconds."""
-    if value_ms < LEAST_MS:
-        return ZERO_INDEX
-    return math.ceil(math.log2(min(value_ms, MOST_MS)) * BUCKETS_PER_DOUBLING) - 1
+    if LEAST_MS <= value_ms < MOST_MS:
+        return math.ceil(math.log2(value_ms) * BUCKETS_PER_DOUBLING) - 1
+    return ZERO_INDEX if value_ms < LEAST_MS else LAST_INDEX
 
 
 def value_of(index: int) -> float:

@@ -20,7 +20,7 @@ DAY_S = 86_400
 EARLY_S = DAY_S
 """How far ahead of the broker's clock a call may have started: the clocks of producers differ."""
 
-_YEARS = range(1970, 2500)
+FIRST_YEAR, LAST_YEAR = 1970, 2500
 _CE_TYPE = LlmCallRecorded.ce_type.encode()
 _BOOKABLE = Context(prec=34, Emax=11, Emin=-10, traps=[InvalidOperation, Inexact, Overflow])
 """Less than a million million dollars, at most 34 digits and 43 decimals: a batch of them sums up within 60 digits."""
@@ -142,22 +142,19 @@ def _fact(call: CallFields, record: Record, retention_days: int) -> Fact:
     appended_s = record.timestamp / 1000
     if not appended_s - retention_days * DAY_S <= started_s <= appended_s + EARLY_S:
         raise Unreadable("started_at: outside the period for which facts are kept, seen from the record's append time")
-    if (call.first_token_at and call.first_token_at.year not in _YEARS) or (
-        call.ended_at and call.ended_at.year not in _YEARS
-    ):
-        raise Unreadable(f"first_token_at, ended_at: outside the years {_YEARS.start} to {_YEARS.stop - 1}")
+    if not (_bookable(call.first_token_at) and _bookable(call.ended_at)):
+        raise Unreadable(f"first_token_at, ended_at: outside the years {FIRST_YEAR} to {LAST_YEAR}")
     usage = _NO_USAGE if call.usage is None else _usage(call.usage)
-    return Fact._make(
-        (
-            *_astuple(call)[:_PLAIN_FIELDS],
-            _encode(call.tags).decode() if call.tags else None,
-            None if call.cost_usd is None else money(call.cost_usd),
-            *usage,
-            *(_NO_LATENCY if call.latency is None else _astuple(call.latency)),
-            record.partition,
-            record.offset,
-        )
-    )
+    latency = _NO_LATENCY if call.latency is None else _astuple(call.latency)
+    tags = _encode(call.tags).decode() if call.tags else None
+    cost_usd = None if call.cost_usd is None else money(call.cost_usd)
+    own = _astuple(call)[:_PLAIN_FIELDS]
+    # `Fact._make` does the same through a call in Python that costs as much as all of this.
+    return tuple.__new__(Fact, (*own, tags, cost_usd, *usage, *latency, record.partition, record.offset))
+
+
+def _bookable(moment: datetime | None) -> bool:
+    return moment is None or FIRST_YEAR <= moment.year <= LAST_YEAR
 
 
 def _usage(usage: UsageFields) -> tuple[object, ...]:
