@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from schemas.http import HttpBody
 from workers.gateway.access import Access, KeyRing
-from workers.gateway.bodies import Headers, parse_object, read_body
+from workers.gateway.bodies import Headers, field_path, parse_object, read_body
 from workers.gateway.refusals import Refusal, invalid
 
 B = TypeVar("B", bound=HttpBody)
@@ -60,7 +60,7 @@ def _does_not_fit(error: ValidationError) -> Refusal:
 
 
 def _pointer(loc: tuple[int | str, ...]) -> str:
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in loc)
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in field_path(loc))
 
 
 def encode_cursor(*parts: str) -> str:

@@ -1,6 +1,6 @@
 """Reads a request's body: at most so many bytes, then JSON that every reader of the topic can read too."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 from starlette.types import Receive
@@ -40,6 +40,11 @@ def _checked(body: bytes) -> bytes:
     if len(body) > MAX_BODY_BYTES:
         raise too_large(MAX_BODY_BYTES)
     return body
+
+
+def field_path(loc: Sequence[int | str]) -> list[int | str]:
+    """Where a validation error stands in the body: without the names that pydantic gives to a union's members."""
+    return [part for part in loc if isinstance(part, int) or (part != "str" and "[" not in part)]
 
 
 def parse_object(headers: Headers, body: bytes) -> JsonDict:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from observatory.rules.limits import MAX_BODY_BYTES, MAX_KEY_LENGTH, OutOfLimits, check_request
 from schemas.chat import ChatRequested
 from workers.gateway.access import Access
-from workers.gateway.bodies import Headers, JsonDict
+from workers.gateway.bodies import Headers, JsonDict, field_path
 from workers.gateway.intake import Ask
 from workers.gateway.refusals import Refusal, invalid, too_large
 
@@ -143,12 +143,10 @@ def _refusal_of(error: ValidationError) -> Refusal:
     """The first fault, under the name that OpenAI gives the field."""
     problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
     path = ""
-    for part in problem["loc"]:
+    for part in field_path(problem["loc"]):
         if isinstance(part, int):
             path += f"[{part}]"
-        elif not path:
-            path = _SHOWN_NAME.get(part, part)
-        elif part.isidentifier():
-            path += f".{part}"
+        else:
+            path += f".{part}" if path else _SHOWN_NAME.get(part, part)
     message = "the field is missing" if problem["type"] == "missing" else problem["msg"]
     return invalid(f"{path or 'body'}: {message}", path or None)
