@@ -1,0 +1,33 @@
+"""`observatory chaos`: kills parts of the stack at random under load; runs as a program of its own."""
+
+import subprocess
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from observatory.cli.options import Json
+from observatory.cli.programs import CHECKOUT
+
+
+def chaos(
+    *,
+    kills: Annotated[int, Parameter(help="How many processes are killed, one after another.")] = 20,
+    seed: Annotated[int, Parameter(help="Which random order; the same seed kills the same.")] = 1,
+    outage: Annotated[str | None, Parameter(help="Take a service away for a while: db=60s or kafka=60s.")] = None,
+    json: Json = False,
+) -> int:
+    """Kill parts of the stack at random under load, wait for quiet, reconcile and verify.
+
+    The exit code is 0 when not one call was lost or doubled.
+
+    Some uses:
+
+    `observatory chaos --kills 20 --seed 7`
+
+    `observatory chaos --kills 0 --outage db=60s --json`
+    """
+    arguments = ["--kills", str(kills), "--seed", str(seed)]
+    arguments += ["--outage", outage] if outage else []
+    arguments += ["--json"] if json else []
+    return subprocess.call([sys.executable, "-m", "loadtests.chaos", *arguments], cwd=CHECKOUT)
