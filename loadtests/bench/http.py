@@ -10,6 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+PROVIDER = "sim-openai"
+"""Load never goes to a provider that is paid, whatever keys are set."""
+
 HEAD_END = b"\r\n\r\n"
 LAST_CHUNK = b"\r\n0\r\n\r\n"
 
@@ -35,8 +38,11 @@ OnLost = Callable[["Connection"], None]
 
 
 def post(host: str, path: str, body: bytes) -> bytes:
-    """A request with a JSON body as it goes over the wire."""
-    head = f"POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+    """A request with a JSON body as it goes over the wire, for the simulated model."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n"
+        f"x-observatory-provider: {PROVIDER}\r\ncontent-length: {len(body)}"
+    )
     return head.encode() + HEAD_END + body
 
 

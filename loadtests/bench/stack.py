@@ -70,7 +70,6 @@ class Stack:
             "OBSERVATORY_KAFKA": self.kafka,
             "OBSERVATORY_DATABASE_URL": self.database_url,
             "OBSERVATORY_SIMULATOR_URL": f"http://127.0.0.1:{self.simulator_port}",
-            "OBSERVATORY_DEFAULT_PROVIDER": "sim-openai",
             "OBSERVATORY_HTTP_HOST": self.http_host,
             "OBSERVATORY_HTTP_PORT": str(self.http_port),
             "OBSERVATORY_METRICS_PORT": str(self.metrics_port),
