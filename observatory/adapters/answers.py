@@ -145,11 +145,17 @@ class AnswerListener:
             for partition, offset in ends.items():
                 consumer.seek(partition, offset)
         except BaseException:
-            await consumer.stop()
+            with suppress(asyncio.CancelledError):  # aiokafka lets one out when it is stopped this early
+                await consumer.stop()
             raise
         self._ends = {partition.partition: offset for partition, offset in ends.items()}
         self._consumer = consumer
         self._reader = asyncio.create_task(self._read(consumer), name="answer listener")
+
+    async def reading(self) -> None:
+        """Goes on for as long as records are read. Raises what ended it: nobody would hear anything any more."""
+        if self._reader:
+            await asyncio.shield(self._reader)
 
     async def stop(self) -> None:
         """Gives up on everybody who waits and disconnects."""

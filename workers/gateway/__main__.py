@@ -38,7 +38,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
     server = _Server(_config(settings, gateway))
     serving = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({serving, stopping, gateway.running}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     done, _ = await asyncio.wait((serving,), timeout=DRAIN_S)
     if not done:
@@ -46,7 +46,10 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         gateway.listener.give_up()
     stopping.cancel()
     await serving
+    failed = gateway.running.done()
     await gateway.stop()
+    if failed:
+        gateway.running.result()
 
 
 def _config(settings: Settings, gateway: Gateway) -> uvicorn.Config:

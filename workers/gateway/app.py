@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
@@ -32,7 +31,7 @@ HOT_PATH = "/v1/chat/completions"
 
 
 class Gateway:
-    """Everything that one gateway process holds."""
+    """Everything that one gateway process holds. It begins to connect to Kafka when it is made, in a running loop."""
 
     def __init__(self, settings: Settings) -> None:
         name = settings.instance or "gateway"
@@ -44,26 +43,29 @@ class Gateway:
         self.intake = Intake(self.publisher, self.listener, self.database, settings.chat.deadline_s)
         self.resuming = Resuming(settings.kafka, name, self.listener, self.intake)
         self._publishing = False
-        self._connecting: asyncio.Task[None] | None = None
+        self.running: asyncio.Task[None] = asyncio.create_task(self._run(), name="Kafka")
+        """Connects and then reads answers; ends only by failing: then the process is of no use any more."""
         WAITING.set_function(lambda: self.listener.waiting)
 
     async def start(self) -> None:
-        """Begins to connect; requests are refused with 503 until that is done. Raises `OpenToAll`."""
-        self._connecting = asyncio.create_task(self._connect(), name="connect")
+        """Connects to the database. Requests are refused with 503 until Kafka is there too. Raises `OpenToAll`."""
         await self.database.start()
         await self.keys.start()
 
     async def stop(self) -> None:
         """Disconnects."""
-        if self._connecting:
-            self._connecting.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._connecting
+        if not self.running.done():
+            self.running.cancel()
+            await asyncio.wait((self.running,))
         await self.keys.stop()
         await self.listener.stop()
         if self._publishing:
             await self.publisher.stop()
         await self.database.stop()
+
+    async def _run(self) -> None:
+        await self._connect()
+        await self.listener.reading()
 
     async def _connect(self) -> None:
         """The producer first: who hears answers may ask."""

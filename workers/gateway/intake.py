@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 ACKNOWLEDGED_S = 10.0
 GRACE_S = 5.0
+LONGEST_WAIT_S = 3600.0
 FIRST_LOOK_S = 4.0
 HEARTBEAT_S = 15.0
 _OUTCOMES: Mapping[str, type[ChatCompleted] | type[ChatFailed]] = {"completed": ChatCompleted, "failed": ChatFailed}
@@ -40,21 +41,20 @@ LookUp = Callable[[], Awaitable[Outcome | None]]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A valid request and its JSON. `named`: the client chose its id, so it may have been sent before."""
+    """A valid request and its JSON. `request_id` is text, the way it stands in answers.
+
+    `named`: the client chose its id, so it may have been sent before.
+    """
 
     request: ChatRequested
+    request_id: str
     body: bytes
     named: bool
 
     @property
-    def request_id(self) -> str:
-        """As text, the way it stands in answers."""
-        return str(self.request.request_id)
-
-    @property
     def key(self) -> str:
         """What its records are keyed by."""
-        return self.request.conversation_id or str(self.request.request_id)
+        return self.request.conversation_id or self.request_id
 
 
 class Intake:
@@ -115,7 +115,8 @@ class Intake:
         """How long to wait for the outcome, in seconds: until the deadline and a little longer."""
         if request.deadline is None:
             return self._deadline_s + GRACE_S
-        return max(0.0, (request.deadline - datetime.now(UTC)).total_seconds()) + GRACE_S
+        left_s = (request.deadline - datetime.now(UTC)).total_seconds()
+        return min(max(0.0, left_s), LONGEST_WAIT_S) + GRACE_S
 
     async def events(
         self, answers: Answers, request_id: str, patience_s: float, look_up: LookUp

@@ -71,7 +71,7 @@ def ask_of(event: Mapping[str, object], named: bool) -> Ask:
         raise _refusal_of(error) from error
     except OutOfLimits as error:
         raise invalid(str(error), error.param) from error
-    return Ask(request, body, named)
+    return Ask(request, str(request.request_id), body, named)
 
 
 def request_id_of(headers: Headers) -> tuple[UUID, bool]:

@@ -68,6 +68,12 @@ async def test_chat_goes_on_while_the_database_is_away(
     assert conversations == (503, "2")
     assert (health["ok"], health["database"]) == (True, "away")
 
+    async def listed() -> bool:
+        async with http.get(f"{gateway.url}/api/v1/conversations") as response:
+            return response.status == 200
+
+    await eventually("the database is used again", listed)
+
 
 async def test_a_stopping_gateway_lets_those_who_wait_finish_and_takes_no_more(
     topics: KafkaSettings, database_url: str, logs: Path, responder: Responder, http: aiohttp.ClientSession
