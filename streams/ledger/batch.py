@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from observatory.adapters.kafka import Record, Unreadable
-from observatory.adapters.postgres.ledger import Fact, Move
+from observatory.adapters.postgres.ledger import Fact, Move, RollupDelta
 from streams.ledger.decode import read_fact
+from streams.ledger.rollups import deltas
 
 LOG_APPEND_TIME = 1
 
@@ -17,13 +18,25 @@ Bad = tuple[Record, str]
 class Batch:
     """Records ascending within each partition, and what is to be done with them.
 
-    `facts` holds each call once, in its highest revision; `bad` records go to the dead letters with their reason.
+    A call stands in `first` or in `later`, once, in its highest revision; `bad` records go to the dead letters with
+    their reason.
     """
 
     records: Sequence[Record]
     moves: Sequence[Move]
-    facts: Sequence[Fact]
+    first: Sequence[Fact]
+    first_changes: Sequence[RollupDelta]
+    """What `first` adds to the rollups if none of it was there; worked out while another transaction is under way."""
+    later: Sequence[Fact]
     bad: Sequence[Bad]
+
+
+def new_batch(records: Sequence[Record], moves: Sequence[Move], facts: Sequence[Fact], bad: Sequence[Bad]) -> Batch:
+    """The batch of records that state these facts."""
+    newest = highest_revisions(facts)
+    first = [fact for fact in newest if fact.revision == 1]
+    later = [fact for fact in newest if fact.revision > 1]
+    return Batch(records, moves, first, deltas(first), later, bad)
 
 
 def read_facts(records: Sequence[Record], retention_days: int) -> tuple[list[Fact], list[Bad]]:
@@ -73,4 +86,4 @@ def _part(records: Sequence[Record], moves: Sequence[Move], retention_days: int)
     last = {record.partition: record for record in records}
     own = [move_past(last[m.part], m.log_epoch, m.expected) for m in moves if m.part in last]
     facts, bad = read_facts(records, retention_days)
-    return Batch(records, own, highest_revisions(facts), bad)
+    return new_batch(records, own, facts, bad)

@@ -17,7 +17,7 @@ from observatory.adapters.kafka import Record
 from observatory.adapters.postgres.ledger import Move, SinkOffsets
 from observatory.adapters.postgres.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, TRANSIENT, Pool, describe
 from streams.ledger import metrics
-from streams.ledger.batch import Batch, highest_revisions, move_past, read_facts
+from streams.ledger.batch import Batch, move_past, new_batch, read_facts
 from streams.ledger.placement import Position, place
 from streams.ledger.progress import Progress
 from streams.ledger.sink import OffsetsMoved
@@ -116,7 +116,7 @@ class Loop(ConsumerRebalanceListener):
             facts += some_facts
             bad += some_bad
             await asyncio.sleep(0)
-        return Batch(records, moves, highest_revisions(facts), bad)
+        return new_batch(records, moves, facts, bad)
 
     async def _finish_writing(self) -> None:
         writing, self._writing = self._writing, None

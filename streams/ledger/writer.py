@@ -16,7 +16,7 @@ from observatory.adapters.postgres.ledger import SinkOffsets
 from observatory.adapters.postgres.pool import Pool, describe
 from schemas.topics import LLM_CALLS
 from streams.ledger import metrics
-from streams.ledger.batch import Bad, Batch, halves
+from streams.ledger.batch import Bad, Batch, halves, new_batch
 from streams.ledger.progress import Progress
 from streams.ledger.sink import write
 
@@ -53,7 +53,7 @@ class Writer:
         except REFUSED as error:
             if len(batch.records) == 1:
                 await self._dead_letter([(batch.records[0], f"the database refuses it: {describe(error)}")])
-                await write(self._pool, self._offsets, Batch(batch.records, batch.moves, [], []))
+                await write(self._pool, self._offsets, new_batch(batch.records, batch.moves, [], []))
                 return
             for half in halves(batch, self._retention_days):
                 await self._write(half)
