@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
+from uuid import UUID
 
 import orjson
 from rich.console import Console
@@ -43,6 +44,8 @@ def _plain(value: object) -> object:
         return decimal_text(value)
     if isinstance(value, datetime):
         return rfc3339(value)
+    if isinstance(value, UUID):  # the database's client has a class of its own, which orjson does not know
+        return str(value)
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -163,18 +164,16 @@ class Books:
 
     async def settled(self, request_ids: list[UUID]) -> None:
         """Waits until the journal has published everything about these requests and all of it was heard."""
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                rows = await self.rows(
-                    "SELECT call_id, revision, open FROM journal.attempts WHERE request_id = ANY ($1)", request_ids
-                )
-                requests = await self.rows("SELECT open FROM journal.requests WHERE request_id = ANY ($1)", request_ids)
-                heard = all(
-                    r["call_id"] in self.calls and self.calls[r["call_id"]].revision >= r["revision"] for r in rows
-                )
-                if heard and not any(row["open"] for row in [*rows, *requests]):
-                    return
-                await asyncio.sleep(0.05)
+
+        async def nothing_open() -> bool:
+            calls = "SELECT call_id, revision, open FROM journal.attempts WHERE request_id = ANY ($1)"
+            rows = await self.rows(calls, request_ids)
+            requests = await self.rows("SELECT open FROM journal.requests WHERE request_id = ANY ($1)", request_ids)
+            heard = (self.calls.get(row["call_id"]) for row in rows)
+            told = all(call and call.revision >= row["revision"] for call, row in zip(heard, rows, strict=True))
+            return told and not any(row["open"] for row in [*rows, *requests])
+
+        await until(nothing_open, "everything published")
 
     async def agree(self, request_ids: list[UUID]) -> dict[UUID, dict[str, Any]]:
         """One outcome a request; journal, `llm.calls` and the provider's bill name the same calls, at the same cost
@@ -230,15 +229,28 @@ class Books:
             heard.ids.add(headers["ce_id"].decode())
 
 
+async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Asks again and again until the condition is true."""
+    end = time.monotonic() + PATIENCE_S
+    while not await condition():
+        assert time.monotonic() < end, f"not within {PATIENCE_S} s: {what}"
+        await asyncio.sleep(0.02)
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
 class Worker:
     """One chat worker process."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment = {**os.environ, **environment}
         self.log = Path(tempfile.mkstemp(prefix="chat-worker-", suffix=".log")[1])
-        self._start()
+        self.start()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Starts it, again with the same settings."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "-m", "workers.chat"], env=self._environment, stderr=log)
 
@@ -249,7 +261,7 @@ class Worker:
     async def kill_and_restart(self) -> None:
         """kill -9, and again the same."""
         await self.kill()
-        self._start()
+        self.start()
 
     async def kill(self) -> None:
         """kill -9."""
@@ -267,10 +279,18 @@ class Worker:
                 raise AssertionError(f"the worker did not stop: {self.log.read_text()[-2000:]}") from None
         return self.process.returncode
 
-    def logged(self, message: str) -> list[dict[str, Any]]:
-        """Lines with that message."""
-        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in lines if message in line["message"]]
+    def exceptions(self) -> list[str]:
+        """Exceptions that it logged or died of; a client library's own about a lost connection are none."""
+        found = []
+        for line in self.log.read_text().splitlines():
+            entry = json.loads(line) if line.startswith("{") else {"exception": line, "logger": ""}
+            if "exception" in entry and not entry["logger"].startswith(("asyncpg", "aiokafka")):
+                found.append(entry["exception"])
+        return found
+
+    async def ready(self) -> None:
+        """Waits until it says so."""
+        await until(lambda: _true('"message":"ready"' in self.log.read_text()), "a worker that is ready")
 
 
 @dataclass
@@ -291,7 +311,7 @@ class Place:
 
 @asynccontextmanager
 async def place(stack: LiveStack, simulator: Simulator, prefix: str) -> AsyncIterator[Place]:
-    """Ends what was started in it; no worker may have logged an exception."""
+    """Ends what was started in it (a worker that had just begun dies of SIGTERM); none may have logged an exception."""
     kafka = KafkaSettings(OBSERVATORY_KAFKA=stack.kafka, OBSERVATORY_TOPIC_PREFIX=prefix)
     await migrate(stack.database_url, MIGRATIONS)
     await create_topics(kafka)
@@ -308,9 +328,9 @@ async def place(stack: LiveStack, simulator: Simulator, prefix: str) -> AsyncIte
     try:
         yield here
         codes = await asyncio.gather(*(worker.stop() for worker in here.workers))
-        assert all(code in (0, -signal.SIGKILL) for code in codes)
+        assert all(code in (0, -signal.SIGKILL, -signal.SIGTERM) for code in codes)
         for worker in here.workers:
-            assert "Traceback" not in worker.log.read_text(), worker.log.read_text()[-4000:]
+            assert worker.exceptions() == []
             worker.log.unlink()
     finally:
         for worker in here.workers:

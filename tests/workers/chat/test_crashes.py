@@ -13,7 +13,7 @@ import pytest
 from schemas.chat import ChatCompleted, ChatFailed, ChatRequested
 from tests.simulator import Simulator, running_simulator
 from tests.stack import LiveStack
-from tests.workers.chat.running import Books, Place, Worker, ask, in_ms, partition_of, place
+from tests.workers.chat.running import Books, Place, Worker, ask, in_ms, partition_of, place, until
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +43,12 @@ def lasting(here: Place) -> Worker:
 async def being_called(books: Books, request: ChatRequested, count: int = 1) -> None:
     """Waits until the journal holds that many attempts of the request, the last of them under way."""
     query = "SELECT status FROM journal.attempts WHERE request_id = $1 ORDER BY attempt"
-    async with asyncio.timeout(30):
-        while True:
-            statuses = [row["status"] for row in await books.rows(query, request.request_id)]
-            if len(statuses) == count and statuses[-1] == "started":
-                return
-            await asyncio.sleep(0.02)
+
+    async def started() -> bool:
+        statuses = [row["status"] for row in await books.rows(query, request.request_id)]
+        return len(statuses) == count and statuses[-1] == "started"
+
+    await until(started, f"call {count}")
 
 
 async def test_calls_in_flight_at_a_kill_become_unknown_and_are_made_again(books: Books, lasting: Worker) -> None:
@@ -107,7 +107,7 @@ async def test_a_stopped_worker_ends_its_calls_and_loses_nothing(books: Books, l
     ids = await books.send_all(requests)
     await being_called(books, requests[0])
     assert await lasting.stop() == 0
-    lasting._start()
+    lasting.start()
     await books.outcomes(ids)
     assert len(await books.agree(ids)) == 40
     assert await lost_epochs(books, ids) == [0] * 40
@@ -126,7 +126,7 @@ async def test_what_a_stopped_worker_cannot_end_is_booked_and_handed_over_at_onc
     assert [call.status for call in books.calls_of(request.request_id)] == ["cancelled", "ok"]
     assert await lost_epochs(books, [request.request_id]) == [0]
     await other.stop()
-    lasting._start()
+    lasting.start()
 
 
 async def test_the_answer_of_a_worker_that_slept_past_its_lease_is_discarded_and_booked(
@@ -184,20 +184,13 @@ async def test_rebalances_in_flight_change_nothing(here: Place, lasting: Worker)
     requests += [ask(f"r {n}", conversation_id=f"rebalanced {n % 5}", use_history=True) for n in range(30)]
     ids = await books.send_all(requests[:100])
     visitors = [here.worker(), here.worker()]  # without a name: they join and leave, each time with a rebalance
-    await asyncio.gather(*(started(visitor) for visitor in visitors))
+    await asyncio.gather(*(visitor.ready() for visitor in visitors))
     ids += await books.send_all(requests[100:])
     await asyncio.gather(*(visitor.stop() for visitor in visitors))
     await books.outcomes(ids)
     bill = await books.agree(ids)
     assert len(bill) == len(ids)
     assert set(await lost_epochs(books, ids)) == {0}
-
-
-async def started(worker: Worker) -> None:
-    """Waits until a worker is ready."""
-    async with asyncio.timeout(30):
-        while not worker.logged("ready"):
-            await asyncio.sleep(0.05)
 
 
 async def lost_epochs(books: Books, ids: list[UUID]) -> list[int]:
