@@ -5,11 +5,17 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.stack import LiveStack
-from tests.streams.ledger.ground import Ground, new_ground
+from tests.streams.ledger.ground import Ground, new_database, new_ground
+
+
+@pytest.fixture(scope="package")
+async def database_url(stack: LiveStack) -> str:
+    """A migrated database for the tests of this folder."""
+    return await new_database(stack)
 
 
 @pytest.fixture
-async def ground(stack: LiveStack) -> AsyncIterator[Ground]:
-    """Topics and a database of this test's own."""
-    async with new_ground(stack) as own:
+async def ground(stack: LiveStack, database_url: str) -> AsyncIterator[Ground]:
+    """Topics of this test's own and empty tables."""
+    async with new_ground(stack.kafka, database_url) as own:
         yield own

@@ -1,4 +1,4 @@
-"""A database and topics of a test's own on the shared stack, and the ledger on them, in this process or as its own."""
+"""Empty tables and topics of a test's own on the shared stack, and the ledger on them, as a task or as a process."""
 
 import asyncio
 import os
@@ -147,24 +147,30 @@ async def _true(value: object) -> bool:
     return bool(value)
 
 
-@asynccontextmanager
-async def new_ground(stack: LiveStack) -> AsyncIterator[Ground]:
-    """Fresh topics and a migrated database, which is dropped at the end."""
+async def new_database(stack: LiveStack) -> str:
+    """The URL of a migrated database that other tests do not see."""
     name = f"ledger_{uuid4().hex[:12]}"
     port = urlsplit(stack.database_url).port
-    kafka = KafkaSettings().model_copy(update={"bootstrap": stack.kafka, "topic_prefix": f"{name}."})
-    url = f"postgresql://observatory@127.0.0.1:{port}/{name}"
-    settings = Settings().model_copy(update={"database_url": url, "kafka": kafka})
     await _as_superuser(port, "postgres", f"CREATE DATABASE {name} OWNER observatory")
     await _as_superuser(port, name, "CREATE EXTENSION timescaledb")
-    await migrate(settings.database_url, MIGRATIONS)
-    await create_topics(kafka)
-    pool = await open_pool(settings.database_url, size=2, application="test")
+    url = f"postgresql://observatory@127.0.0.1:{port}/{name}"
+    await migrate(url, MIGRATIONS)
+    return url
+
+
+@asynccontextmanager
+async def new_ground(kafka: str, database_url: str) -> AsyncIterator[Ground]:
+    """Fresh topics, and empty tables in a database that no other test uses at the same time."""
+    prefix = f"{uuid4().hex[:12]}."
+    own = KafkaSettings().model_copy(update={"bootstrap": kafka, "topic_prefix": prefix})
+    settings = Settings().model_copy(update={"database_url": database_url, "kafka": own})
+    await create_topics(own)
+    pool = await open_pool(database_url, size=2, application="test")
     try:
+        await pool.execute("TRUNCATE ledger.calls, ledger.rollup_1m, ledger.sink_offsets")
         yield Ground(settings, pool)
     finally:
         await pool.close()
-        await _as_superuser(port, "postgres", f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def _as_superuser(port: int | None, database: str, statement: str) -> None:

@@ -48,9 +48,12 @@ async def test_what_only_the_database_refuses_is_found_in_its_batch(ground: Grou
     await ground.pool.execute(POISON_TRIGGER)
     good = [call() for _ in range(60)]
     poison = [call(tenant_id="poison") for _ in range(3)]
-    async with ground.ledger():
-        await ground.produce([*good[:20], poison[0], *good[20:40], *poison[1:], *good[40:]])
-        await ground.until_applied()
+    try:
+        async with ground.ledger():
+            await ground.produce([*good[:20], poison[0], *good[20:40], *poison[1:], *good[40:]])
+            await ground.until_applied()
+    finally:
+        await ground.pool.execute("DROP FUNCTION ledger.refuse_poison CASCADE")
     assert await ground.facts() == await ground.rollups() == expected_sums(good)
     dead = await ground.dead_letters()
     assert {json.loads(letter.value or b"")["call_id"] for letter in dead} == {body["call_id"] for body in poison}
