@@ -2,9 +2,9 @@
 
 import asyncio
 import gc
+import logging
 import os
 import socket
-import sys
 from collections.abc import Mapping
 
 from observatory.adapters.kafka import Publisher, new_consumer, topic_name
@@ -19,6 +19,8 @@ from streams.ledger.progress import Progress
 from streams.ledger.retention import keep_clean
 from streams.ledger.writer import Writer
 
+log = logging.getLogger(__name__)
+
 SINK = "ledger"
 WATCH_S = 1.0
 COLLECT_AFTER = 200_000
@@ -26,7 +28,10 @@ COLLECT_AFTER = 200_000
 
 
 async def main(settings: Settings, stop: asyncio.Event, group: str = SINK) -> None:
-    """Runs the ledger until told to stop, with partitions assigned by the consumer group of that name."""
+    """Runs the ledger until told to stop, with partitions assigned by the consumer group of that name.
+
+    Waits for a database that is away. Raises `KafkaError` when the broker is away at the start; later it is waited for.
+    """
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)
     topic = topic_name(settings.kafka, LLM_CALLS)
@@ -69,7 +74,7 @@ async def _watched(loop: asyncio.Task[None], progress: Progress) -> None:
         await asyncio.wait([loop], timeout=WATCH_S)
         if progress.stuck() and not loop.done():
             # Not by an exception: closing a client that is stuck may hang as well.
-            sys.stderr.write("ledger: stuck for a minute, ending to be started anew\n")
+            log.critical("stuck for a minute: ending, to be started anew")
             os._exit(1)
     loop.result()
 

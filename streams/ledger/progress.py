@@ -53,6 +53,7 @@ class Progress:
         if now - self._noted_at < NOTE_S:
             return
         self._noted_at = now
+        self._polls = {part: polls for part, polls in self._polls.items() if part in positions}
         drained = [drained for part, at in positions.items() if (drained := self._drained(part, at))]
         self._complete_until = {part: at for part, at in self._complete_until.items() if part in positions}
         if drained:

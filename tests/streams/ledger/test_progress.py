@@ -1,6 +1,7 @@
 """Offsets, watermark and retention: where reading begins, what is said of it, and what is deleted when."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
@@ -11,6 +12,8 @@ from observatory.adapters.postgres.ledger import watermark
 from streams.ledger.retention import clean
 from tests.streams.ledger.calls import call, expected_sums
 from tests.streams.ledger.ground import Ground
+
+JOURNAL = (Path(__file__).parent / "journal.sql").read_text()
 
 
 def lost() -> float:
@@ -74,6 +77,12 @@ async def test_old_facts_and_finished_journal_rows_are_deleted_and_rollups_stay(
     async with ground.ledger():
         await ground.produce([old, new])
         await ground.until_applied()
+    await ground.pool.execute("TRUNCATE journal.requests, journal.attempts")
+    await ground.pool.execute(JOURNAL)
     await clean(ground.pool, facts_days=40, journal_days=35)
+    requests = await ground.pool.fetch("SELECT tenant_id FROM journal.requests ORDER BY 1")
+    attempts = await ground.pool.fetch("SELECT tenant_id FROM journal.attempts ORDER BY 1")
+    assert [row["tenant_id"] for row in requests] == ["new", "old unpublished"]
+    assert [row["tenant_id"] for row in attempts] == ["new", "old unfinished", "old unpublished"]
     assert await ground.facts() == expected_sums([new])
     assert await ground.rollups() == expected_sums([old, new])
