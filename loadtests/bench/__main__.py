@@ -6,10 +6,10 @@ import sys
 import uvloop
 from rich.console import Console
 
+from loadtests.bench.problems import BenchError
 from loadtests.bench.report import as_json, as_line, as_table
 from loadtests.bench.runner import Bench
 from loadtests.bench.stack import fresh_stack
-from loadtests.bench.tally import BenchError
 
 
 def main() -> int:

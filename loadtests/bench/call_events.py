@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from aiokafka import AIOKafkaProducer
 
-from loadtests.bench.tally import BenchError
+from loadtests.bench.problems import BenchError
 from schemas.base import rfc3339
 from schemas.calls import LlmCallRecorded
 from schemas.envelope import CONTENT_TYPE, SPEC_VERSION, Headers

@@ -3,8 +3,9 @@
 import asyncio
 import time
 
-from loadtests.bench.http import Answer, Connection
-from loadtests.bench.tally import BenchError, Check, Tally
+from loadtests.bench.http import Answer, Connection, connect
+from loadtests.bench.problems import BenchError
+from loadtests.bench.tally import Check, Tally
 
 GRACE_S = 10.0
 """How long after its end a phase waits for the answers that are still due."""
@@ -22,10 +23,8 @@ class ClosedLoop:
 
     async def run(self, host: str, port: int) -> Tally:
         """Raises `BenchError` when a connection is lost or gets no answer."""
-        loop = asyncio.get_running_loop()
         for _ in range(self._connections):
-            _, connection = await loop.create_connection(lambda: Connection(self._answered, self._lost), host, port)
-            self._open.add(connection)
+            self._open.add(await connect(host, port, self._answered, self._lost))
         self._end = time.perf_counter() + self._seconds
         for connection in tuple(self._open):
             connection.send(self._request)

@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaConsumer
 
 from loadtests.bench.http import Answer, Connection
 from loadtests.bench.paced import Paced
+from loadtests.bench.problems import BenchError
 from loadtests.bench.queries import VISIBLE_CALLS
-from loadtests.bench.tally import BenchError
 from schemas.calls import LlmCallRecorded
 from schemas.topics import LLM_CALLS
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+from loadtests.bench.problems import BenchError
+
 PROVIDER = "sim-openai"
 """Load never goes to a provider that is paid, whatever keys are set."""
 
@@ -44,6 +46,16 @@ def post(host: str, path: str, body: bytes) -> bytes:
         f"x-observatory-provider: {PROVIDER}\r\ncontent-length: {len(body)}"
     )
     return head.encode() + HEAD_END + body
+
+
+async def connect(host: str, port: int, on_answer: OnAnswer, on_lost: OnLost) -> "Connection":
+    """A new connection. Raises `BenchError` when nobody listens there."""
+    loop = asyncio.get_running_loop()
+    try:
+        _, connection = await loop.create_connection(lambda: Connection(on_answer, on_lost), host, port)
+    except OSError as error:
+        raise BenchError(f"nobody answers at {host}:{port}: {error}") from error
+    return connection
 
 
 class Connection(asyncio.Protocol):

@@ -10,8 +10,8 @@ import asyncpg
 
 from loadtests.bench.call_events import TENANT_PREFIX
 from loadtests.bench.phases import Cpu, measured_cpu
+from loadtests.bench.problems import BenchError
 from loadtests.bench.queries import APPLIED_RECORDS, COUNT_CALLS
-from loadtests.bench.tally import BenchError
 from schemas.topics import LLM_CALLS
 
 POLL_S = 0.02

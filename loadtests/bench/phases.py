@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from loadtests.bench.problems import BenchError
 from loadtests.bench.processes import cpu_seconds
-from loadtests.bench.tally import BenchError
 
 CLIENT = "client"
 OTHERS = "others"

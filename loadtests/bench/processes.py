@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from loadtests.bench.tally import BenchError
+from loadtests.bench.problems import BenchError
 
 PROC = Path("/proc")
 TICKS = os.sysconf("SC_CLK_TCK")

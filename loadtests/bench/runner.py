@@ -15,10 +15,11 @@ from loadtests.bench.freshness import Freshness
 from loadtests.bench.http import post
 from loadtests.bench.loads import LOADS, PATH, PLAIN_BODY, WARM_UP, Load
 from loadtests.bench.phases import measured_cpu
+from loadtests.bench.problems import BenchError
 from loadtests.bench.processes import memory_bytes
 from loadtests.bench.results import Measure, Results, of_delays, of_ledger, of_tallies
 from loadtests.bench.stack import Stack
-from loadtests.bench.tally import BenchError, Tally
+from loadtests.bench.tally import Tally
 
 SETTLED_S = 3.0
 FRESHNESS = ("event to queryable at 300 calls/s", "p99 < 1,000 ms")

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from infra.native import stack as native
 from infra.native.ports import free_ports, is_free
+from loadtests.bench.problems import BenchError
 from loadtests.bench.processes import supervised
-from loadtests.bench.tally import BenchError
 
 OBSERVATORY = (sys.executable, "-m", "observatory.cli.main")
 COMMAND_S = 120

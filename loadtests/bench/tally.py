@@ -5,13 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from loadtests.bench.http import Answer
+from loadtests.bench.problems import BenchError
 
 Check = Callable[[Answer], bool]
 """Whether an answer is what was asked for."""
-
-
-class BenchError(Exception):
-    """A measurement cannot be made; the message says which and why."""
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
-from loadtests.bench.tally import BenchError
+from loadtests.bench.problems import BenchError
 from loadtests.chaos.run import Options, run
 
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from loadtests.bench.problems import BenchError
 from loadtests.bench.processes import supervised
-from loadtests.bench.tally import BenchError
 from loadtests.chaos.plan import Strike
 
 BACK_S = 60.0

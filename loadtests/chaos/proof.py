@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from loadtests.bench.tally import BenchError
+from loadtests.bench.problems import BenchError
 
 COMMAND = (sys.executable, "-m", "observatory.cli.main")
 COMMAND_S = 300.0

@@ -1,4 +1,4 @@
-"""`python -m loadtests.replay --trace FILE --speed N`: replays a trace and compares the bill; exits with 1 if it differs.
+"""`python -m loadtests.replay --trace FILE --speed N`: replays a trace and compares two bills of it.
 
 Reaches the gateway at OBSERVATORY_HTTP_HOST and _PORT, or the broker at OBSERVATORY_KAFKA, as every other client does.
 """
