@@ -16,38 +16,44 @@ FIRST_TOKEN = "first token"  # noqa: S105  # a model's token
 
 
 class Watched:
-    """Remembers how many users there were at most, and when measuring began."""
+    """Remembers how many users there were, and from when until when they were measured."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._users, self._since = 0, time.time()
+        self._until: float | None = None
         environment.events.spawning_complete.add_listener(self._all_there)  # type: ignore[no-untyped-call]  # locust's
+        environment.events.test_stop.add_listener(self._over)  # type: ignore[no-untyped-call]  # locust's
         environment.events.quitting.add_listener(self._judge)  # type: ignore[no-untyped-call]  # locust's
 
     def _all_there(self, user_count: int, **_: object) -> None:
         """What was measured while users were still coming says nothing about all of them."""
-        self._users, self._since = user_count, time.time()
+        self._users, self._since, self._until = user_count, time.time(), None
         self._environment.stats.reset_all()
 
+    def _over(self, **_: object) -> None:
+        """With the web page, a run may end long before locust does."""
+        self._until = time.time()
+
     def _judge(self, environment: Environment, **_: object) -> None:
-        lines = missed(seen(environment.stats, self._users, self._since))
+        seconds = (self._until or time.time()) - self._since
+        lines = missed(seen(environment.stats, self._users, seconds))
         for line in lines:
             sys.stderr.write(f"threshold missed: {line}\n")
         if lines:
             environment.process_exit_code = 1
 
 
-def seen(stats: RequestStats, users: int, since: float) -> Seen:
-    """The messages of a run, of all kinds together; `since` in seconds of the epoch."""
+def seen(stats: RequestStats, users: int, seconds: float) -> Seen:
+    """The messages of a run, of all kinds together."""
     entries = [entry for entry in stats.entries.values() if entry.name != FIRST_TOKEN]
     times: dict[int, int] = {}
     for entry in entries:
         for response_ms, count in entry.response_times.items():
             times[response_ms] = times.get(response_ms, 0) + count
-    last = max((entry.last_request_timestamp or since for entry in entries), default=since)
     return Seen(
         users=users,
-        seconds=last - since,
+        seconds=seconds,
         messages=sum(entry.num_requests for entry in entries),
         errors=sum(entry.num_failures for entry in entries),
         p95_ms=_percentile(times, 0.95),
