@@ -1,8 +1,8 @@
 """Whether a JSON Schema grew or broke. Bodies grow by optional fields only.
 
 Writers of the old version must still be understood (`breaking_changes`), and readers of the old version must not be
-surprised by what is written now (`surprises`). Compared are the parts of JSON Schema that our models produce; a keyword that
-changed and that no rule knows is reported too, so nothing slips through by being new.
+surprised by what is written now (`surprises`). Compared are the parts of JSON Schema that our models produce; a
+keyword that changed and that no rule knows is reported too, so nothing slips through by being new.
 """
 
 from collections.abc import Iterator, Mapping

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -176,14 +176,16 @@ def _source(text: str | None, file: Path | None, count: int, options: RequestOpt
         )
     if text is None and options != RequestOptions():
         raise wrong_usage("options such as --model go with a text; a line of a file carries its own fields")
+    if text is not None:
+        list(_from_arguments(text, options, 1))  # what is wrong with it is said before anything is connected
     if file is not None and str(file) != "-" and not file.is_file():
         raise wrong_usage(f"there is no file {file}")
     return _Input(text, None if file is None or str(file) == "-" else file, count, options, as_json)
 
 
-def _from_arguments(text: str, options: RequestOptions, count: int) -> list[ChatRequested]:
+def _from_arguments(text: str, options: RequestOptions, count: int) -> Iterator[ChatRequested]:
     try:
-        return list(requests_from(options.fields(text), copies=count))
+        yield from requests_from(options.fields(text), copies=count)
     except ValidationError as error:
         raise wrong_usage(explain(error)) from error
 
@@ -216,9 +218,9 @@ def _print_published(request: ChatRequested, place: RecordMetadata, *, as_json: 
 
 
 def progress_bar(*, enabled: bool) -> Progress:
-    """A bar on stderr that goes away when it is done."""
+    """A bar on stderr that goes away when it is done; none when stderr is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=stderr(), transient=True, disable=not enabled)
+    return Progress(*columns, console=stderr(), transient=True, disable=not (enabled and sys.stderr.isatty()))
 
 
 def _finish(run: PublishRun, source: _Input, *, waited: bool, timeout: str) -> int:

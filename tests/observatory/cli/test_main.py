@@ -1,0 +1,97 @@
+"""The command line as a whole: quick help, clear refusals, exit codes. Nothing runs behind it here."""
+
+import subprocess
+import sys
+
+import pytest
+
+from observatory.cli.main import COMMANDS, run
+from tests.observatory.cli.conftest import CHECKOUT, run_cli
+
+NOWHERE = {
+    "OBSERVATORY_KAFKA": "127.0.0.1:1",
+    "OBSERVATORY_DATABASE_URL": "postgresql://observatory:secret@127.0.0.1:1/observatory",
+    "OBSERVATORY_SIMULATOR_URL": "http://127.0.0.1:1",
+}
+NAMES = [name for commands in COMMANDS.values() for name in commands]
+
+
+def test_help_lists_every_command_without_importing_what_they_need() -> None:
+    script = (
+        "import sys; from observatory.cli.main import run\n"
+        "try: run(['--help'])\n"
+        "finally: print([name for name in ('aiokafka', 'asyncpg', 'pydantic', 'aiohttp') if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "[]"
+    assert all(name in ran.stdout for name in NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_command_explains_itself_with_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--help"]) == 0
+    usage, *rest = capsys.readouterr().out.splitlines()
+    assert f"observatory {name}" in usage
+    assert any(f"observatory {name}" in line for line in rest) or name in ("migrate", "demo")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("publish", "Hello"),
+        ("publish", "Hello", "--wait"),
+        ("subscribe",),
+        ("costs",),
+        ("keys", "list"),
+        ("verify",),
+        ("reconcile",),
+        ("dlq", "list"),
+        ("migrate",),
+        ("demo",),
+    ],
+)
+async def test_a_service_that_is_away_is_one_line_that_says_what_was_tried(arguments: tuple[str, ...]) -> None:
+    ran = await run_cli(*arguments, environment=NOWHERE)
+    assert ran.code == 1
+    assert ran.stdout == ""
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("observatory: ")
+    assert "127.0.0.1:1" in line
+    assert "secret" not in line
+
+
+async def test_status_says_what_it_can_when_everything_is_away() -> None:
+    ran = await run_cli("status", "--json", environment=NOWHERE)
+    assert ran.code == 1
+    shown = ran.json()
+    assert isinstance(shown, dict)
+    assert len(shown["problems"]) == 3
+    assert shown["lags"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("costs", "--since", "yesterday"), "is no time"),
+        (("publish", "Hello", "--tag", "x"), "key=value"),
+        (("publish", "Hello", "--file", "x"), "not both"),
+        (("publish", "Hello", "--count", "0"), "at least 1"),
+        (("publish", "--file", "/nowhere/x.jsonl"), "there is no file"),
+        (("publish", "Hello", "--use-history"), "use_history needs a conversation_id"),
+        (("dlq", "show", "nope"), "there is no topic"),
+        (("costs", "--by", "colour"), "colour"),
+        (("nonsense",), "nonsense"),
+    ],
+)
+async def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(arguments: tuple[str, ...], says: str) -> None:
+    ran = await run_cli(*arguments, environment=NOWHERE)
+    assert ran.code == 2
+    assert says in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+async def test_a_bad_setting_is_exit_code_2_and_names_the_variable() -> None:
+    ran = await run_cli("costs", environment={"OBSERVATORY_HTTP_PORT": "many"})
+    assert ran.code == 2
+    assert "OBSERVATORY_HTTP_PORT" in ran.stderr
+    assert "Traceback" not in ran.stderr
