@@ -7,19 +7,18 @@ Whoever registers before the request is published misses nothing.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
-import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
-from observatory.adapters.kafka import Record, Unreadable, new_consumer, read_event, topic_name
+from observatory.adapters.answer_records import Heard, Position, address_of, assign, heard_in, is_outcome
+from observatory.adapters.kafka import Record, new_consumer, topic_name
 from observatory.adapters.settings import KafkaSettings
-from observatory.rules.subscription import ANSWERS, OUTCOME_TYPES, Answer, Outcome, Subscription
-from schemas.chat import DEFAULT_TENANT, ChatCompleted, ChatFailed
+from observatory.rules.subscription import Outcome, Subscription
+from schemas.chat import ChatCompleted, ChatFailed
 from schemas.topics import CHAT_RESPONSES
 
 log = logging.getLogger(__name__)
@@ -35,44 +34,7 @@ class Away(Exception):
     """Answers cannot be delivered: the listener is not connected yet, or is closing. The same again may succeed."""
 
 
-class _Address(msgspec.Struct):
-    request_id: str
-    tenant_id: str = DEFAULT_TENANT
-
-
-_read_address = msgspec.json.Decoder(_Address).decode
 _Key = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A record's place on the topic; as text `partition-offset`, the id of a server-sent event."""
-
-    partition: int
-    offset: int
-
-    def __str__(self) -> str:
-        return f"{self.partition}-{self.offset}"
-
-    @classmethod
-    def parse(cls, text: str) -> "Position":
-        """Raises `ValueError` for anything but two non-negative numbers with a dash between them."""
-        partition, dash, offset = text.partition("-")
-        if not (dash and partition.isascii() and partition.isdigit() and offset.isascii() and offset.isdigit()):
-            raise ValueError(f"not a position (partition-offset): {text[:40]!r}")
-        if len(partition) > 6 or len(offset) > 18:
-            raise ValueError(f"no such position: {text[:40]!r}")
-        return cls(int(partition), int(offset))
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One event of an answer: what it says, its body as it came, and where it stands (None: not on the topic)."""
-
-    answer: Answer
-    body: bytes
-    ce_id: str
-    position: Position | None
 
 
 class Answers:
@@ -140,7 +102,7 @@ class AnswerListener:
         consumer = new_consumer(self._settings, self._client_id)
         try:
             await consumer.start()
-            partitions = await _assign(consumer, self._topic)
+            partitions = await assign(consumer, self._topic)
             ends = await consumer.end_offsets(partitions)
             for partition, offset in ends.items():
                 consumer.seek(partition, offset)
@@ -262,98 +224,13 @@ class AnswerListener:
                 self._ends[partition.partition] = records[-1].offset + 1
 
     def _hand_out(self, record: Record) -> None:
-        try:
-            address = _read_address(record.value or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            log.warning("answers: %s-%s is unreadable: %s", record.partition, record.offset, error)
-            return
-        waiters = self._waiters.get((address.tenant_id, address.request_id))
+        address = address_of(record)
+        waiters = self._waiters.get(address) if address else None
         if not waiters:
             return
-        if all(only_outcome for only_outcome, _ in waiters) and not _is_outcome(record):
+        if all(only_outcome for only_outcome, _ in waiters) and not is_outcome(record):
             return
-        heard = _heard(record)
+        heard = heard_in(record)
         if heard is not None:
             for _, hand_over in list(waiters):
                 hand_over(heard)
-
-
-async def replay(
-    settings: KafkaSettings, client_id: str, tenant_id: str, request_id: str, begin: Position, end: int
-) -> AsyncGenerator[Heard, None]:
-    """What the partition holds of one request from `begin` up to, not including, the offset `end`.
-
-    A short-lived consumer reads it. Raises `KafkaError` when the broker is away, `ValueError` for no such partition.
-    """
-    consumer = new_consumer(settings, client_id)
-    try:
-        await consumer.start()
-        topic = topic_name(settings, CHAT_RESPONSES)
-        partition = TopicPartition(topic, begin.partition)
-        if partition not in await _assign(consumer, topic, begin.partition):
-            raise ValueError(f"there is no partition {begin.partition}")
-        oldest = (await consumer.beginning_offsets([partition]))[partition]
-        consumer.seek(partition, max(begin.offset, oldest))
-        async for record in _up_to(consumer, partition, end):
-            heard = _of_request(record, tenant_id, request_id)
-            if heard is not None:
-                yield heard
-    finally:
-        await consumer.stop()
-
-
-async def offset_at(settings: KafkaSettings, client_id: str, partition: int, time_ms: int) -> int | None:
-    """The first offset of `chat.responses` at or after a time (ms since 1970), or None. Raises `KafkaError`."""
-    consumer = new_consumer(settings, client_id)
-    try:
-        await consumer.start()
-        place = TopicPartition(topic_name(settings, CHAT_RESPONSES), partition)
-        await _assign(consumer, place.topic, partition)
-        found = (await consumer.offsets_for_times({place: time_ms}))[place]
-        return None if found is None else int(found.offset)
-    finally:
-        await consumer.stop()
-
-
-async def _assign(consumer: AIOKafkaConsumer, topic: str, only: int | None = None) -> list[TopicPartition]:
-    """Assigns all partitions or only one, by hand: a subscription would lose its positions when metadata changes."""
-    if topic not in await consumer.topics():
-        raise KafkaError(f"there is no topic {topic!r}: 'observatory migrate' creates it")
-    first = TopicPartition(topic, 0)
-    consumer.assign([first])
-    await consumer.end_offsets([first])  # has the client learn the topic's partitions
-    numbers = sorted(consumer.partitions_for_topic(topic) or ())
-    partitions = [TopicPartition(topic, number) for number in numbers if only in (None, number)]
-    consumer.assign(partitions)
-    return partitions
-
-
-async def _up_to(consumer: AIOKafkaConsumer, partition: TopicPartition, end: int) -> AsyncIterator[Record]:
-    while await consumer.position(partition) < end:
-        batches = await consumer.getmany(timeout_ms=POLL_MS)
-        for record in batches.get(partition, ()):
-            if record.offset < end:
-                yield record
-
-
-def _of_request(record: Record, tenant_id: str, request_id: str) -> Heard | None:
-    try:
-        address = _read_address(record.value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    same = address.request_id == request_id and address.tenant_id == tenant_id
-    return _heard(record) if same else None
-
-
-def _is_outcome(record: Record) -> bool:
-    return any(name == "ce_type" and value.decode(errors="replace") in OUTCOME_TYPES for name, value in record.headers)
-
-
-def _heard(record: Record) -> Heard | None:
-    position = Position(record.partition, record.offset)
-    try:
-        envelope, answer = read_event(record, *ANSWERS)
-    except Unreadable as error:
-        log.warning("answers: %s cannot be read: %s", position, error)
-        return None
-    return Heard(answer, record.value or b"", envelope.ce_id or str(position), position)

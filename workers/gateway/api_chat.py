@@ -9,7 +9,8 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
-from observatory.adapters.answers import AnswerListener, Heard, Position
+from observatory.adapters.answer_records import Heard, Position
+from observatory.adapters.answers import AnswerListener
 from observatory.adapters.postgres.app import Requests
 from schemas.chat import ChatCompleted, ChatFailed
 from schemas.http import Accepted, AttemptView, ChatOptions, RequestView, SendChat

@@ -14,7 +14,8 @@ from uuid import UUID
 
 from aiokafka.errors import KafkaError
 
-from observatory.adapters.answers import AnswerListener, Answers, Away, Heard
+from observatory.adapters.answer_records import Heard
+from observatory.adapters.answers import AnswerListener, Answers, Away
 from observatory.adapters.kafka import Publisher
 from observatory.adapters.postgres.app import Requests, RequestState
 from observatory.rules.idempotency import body_sha256

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.types import Receive, Scope, Send
 
-from observatory.adapters.answers import AnswerListener, Heard
+from observatory.adapters.answer_records import Heard
+from observatory.adapters.answers import AnswerListener
 from schemas.chat import ChatCompleted, ChatFailed, ChatRestarted
 from workers.gateway.access import KeyRing
 from workers.gateway.bodies import ClientLeft, Headers, parse_object, read_body

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from aiokafka.errors import KafkaError
 
-from observatory.adapters.answers import AnswerListener, Heard, Position, offset_at, replay
+from observatory.adapters.answer_records import Heard, Position
+from observatory.adapters.answers import AnswerListener
 from observatory.adapters.postgres.app import RequestState
+from observatory.adapters.replay import offset_at, replay
 from observatory.adapters.settings import KafkaSettings
 from observatory.rules.subscription import OUTCOME_TYPES, Outcome
 from workers.gateway.intake import Intake, outcome_in, refusing_while_away, stored

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from observatory.adapters.answers import Heard, Position
+from observatory.adapters.answer_records import Heard, Position
 from workers.gateway.refusals import Refusal
 from workers.gateway.responses import send_chunk, send_stream_start
 
