@@ -21,7 +21,8 @@ def run(component: str, main: Main) -> None:
     try:
         settings = load_settings()
     except SettingsError as error:
-        sys.exit(f"{component}: {error}")
+        sys.stderr.write(f"{component}: {error}\n")
+        sys.exit(2)
     configure_logging(settings.log_level, settings.instance or component)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_signalled(main, settings))

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -27,6 +28,8 @@ FREE = Cost(usd=ZERO, price_version=None)
 """What a refusal costs."""
 
 _MODEL: TypeAdapter[str] = TypeAdapter(Name)
+
+SLACK_S = 1.0
 
 OnChunk = Callable[[ChatChunk], Awaitable[None]]
 
@@ -108,7 +111,8 @@ class Caller:
             timeout_s=max(budget_s, 0.001),
         )
         try:
-            async with asyncio.timeout(max(budget_s, 0.001)):
+            # The provider keeps the budget itself and then tells what it had learned; this is for one that does not.
+            async with asyncio.timeout(max(budget_s, 0.001) + SLACK_S):
                 if sending.on_chunk is None:
                     return await sending.provider.chat(call)
                 return await self._stream(sending, sending.on_chunk, call, watch, received)
@@ -118,12 +122,13 @@ class Caller:
     async def _stream(
         self, sending: Sending, on_chunk: OnChunk, call: ChatCall, watch: "_Watch", received: list[str]
     ) -> ChatAnswer:
-        async for item in sending.provider.stream_chat(call):
-            if isinstance(item, ChatAnswer):
-                return item
-            watch.token()
-            received.append(item.text)
-            await on_chunk(item)
+        async with aclosing(sending.provider.stream_chat(call)) as items:
+            async for item in items:
+                if isinstance(item, ChatAnswer):
+                    return item
+                watch.token()
+                received.append(item.text)
+                await on_chunk(item)
         raise _error("stream_cut", "the stream ended without an end", retryable=True)
 
     def _answered(self, sending: Sending, watch: "_Watch", answer: ChatAnswer) -> AttemptResult:

@@ -4,7 +4,7 @@ A provider never retries: an attempt is one call, and whether to make another is
 the call itself is a `ProviderError` that says whether it may have been billed.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
@@ -95,7 +95,7 @@ class LLMProvider(Protocol):
     async def chat(self, call: ChatCall) -> ChatAnswer:
         """The whole answer. Raises `ProviderError`."""
 
-    def stream_chat(self, call: ChatCall) -> AsyncIterator[ChatChunk | ChatAnswer]:
+    def stream_chat(self, call: ChatCall) -> AsyncGenerator[ChatChunk | ChatAnswer, None]:
         """Chunks as they come; the last item is the whole answer. Raises `ProviderError`."""
 
     async def close(self) -> None:

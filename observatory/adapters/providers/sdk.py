@@ -5,7 +5,7 @@ body is encoded and the answer decoded here, once, without the models that they 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Protocol
 
 import aiohttp
@@ -94,7 +94,7 @@ class SdkProvider:
         response = await self._post(call, stream=False, give_up_at=_give_up_at(call))
         return self._dialect.answer(response.content)
 
-    async def stream_chat(self, call: ChatCall) -> AsyncIterator[ChatChunk | ChatAnswer]:
+    async def stream_chat(self, call: ChatCall) -> AsyncGenerator[ChatChunk | ChatAnswer, None]:
         """Chunks as they come; the last item is the whole answer. Raises `ProviderError`."""
         give_up_at = _give_up_at(call)
         response = await self._post(call, stream=True, give_up_at=give_up_at)

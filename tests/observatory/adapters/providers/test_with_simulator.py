@@ -217,7 +217,7 @@ async def test_a_reader_that_leaves_a_stream_closes_it(simulator: Simulator, pro
     call = call_to("openai", "gap=50 chunks=1000 out=2000", stream=True)
     stream = provider_of(providers, "openai").stream_chat(call)
     await anext(stream)
-    await stream.aclose()  # type: ignore[attr-defined]  # an async generator, which the protocol does not promise
+    await stream.aclose()
     bill = await asyncio.to_thread(simulator.bill_of, call.call_id)
     assert bill["state"] == "cut"
 
