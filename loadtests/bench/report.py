@@ -49,7 +49,7 @@ def as_table(results: Results) -> Table:
 
 def _figures(measure: Measure) -> tuple[str, ...]:
     """The name, the rate and the three latencies."""
-    rate = "failed" if measure.problem else "" if measure.rate is None else f"{measure.rate:,.0f}/s"
+    rate = "failed" if measure.problem else measure.text if measure.rate is None else f"{measure.rate:,.0f}/s"
     times = (measure.p50_ms, measure.p95_ms, measure.p99_ms)
     return measure.name, rate, *("" if ms is None else f"{ms:,.1f}" for ms in times)
 

@@ -13,12 +13,13 @@ from loadtests.bench.tally import Tally, quantile
 class Measure:
     """One line of the bench. Of several runs each figure is the median; `rates` has all of them, per second.
 
-    By process: `cpu_seconds` over `wall_s` seconds, and `cpu_ms_each` for one answer or event. `problem`: why there
-    are no figures.
+    By process: `cpu_seconds` over `wall_s` seconds, and `cpu_ms_each` for one answer or event.
+    `text` is what there is to say besides, `problem` why there are no figures.
     """
 
     name: str
     target: str
+    text: str = ""
     rate: float | None = None
     rates: list[float] = field(default_factory=list)
     p50_ms: float | None = None

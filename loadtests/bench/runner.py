@@ -25,6 +25,7 @@ SETTLED_S = 3.0
 FRESHNESS = ("event to queryable at 300 calls/s", "p99 < 1,000 ms")
 FRESHNESS_RATE = 300
 FRESHNESS_S = 12.0
+BOOKS = ("bill = attempts = facts = rollups", "verify ok")
 LEDGER = ("ledger, one process, from a backlog", "≥ 50,000/s")
 LEDGER_EVENTS = 300_000
 
@@ -51,6 +52,7 @@ class Bench:
         for load in LOADS:
             await self._measure((load.name, load.target), self._loaded(load))
         await self._measure(FRESHNESS, self._freshness())
+        await self._measure(BOOKS, self._books())
         await self._measure(LEDGER, self._ledger())
         return Results(
             machine=platform.platform(),
@@ -92,6 +94,12 @@ class Bench:
         with measured_cpu(stack.processes()) as cpu:
             await freshness.run(request, stack.http_host, stack.http_port, rate=FRESHNESS_RATE, seconds=FRESHNESS_S)
         return of_delays(name, target, freshness.delays, cpu)
+
+    async def _books(self) -> Measure:
+        """Before the ledger is given events of calls that nobody made."""
+        self._say("verifying that every call of the bench is in the books")
+        calls = await asyncio.to_thread(self._stack.verified_calls)
+        return Measure(*BOOKS, text=f"{calls:,} calls")
 
     async def _ledger(self) -> Measure:
         self._say(f"ledger: publishing {LEDGER_EVENTS:,} events while it is stopped")

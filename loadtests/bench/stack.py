@@ -4,6 +4,7 @@ Kafka and PostgreSQL are started as the native stack starts them, the programs b
 that point there, as a user would do it.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from loadtests.bench.processes import supervised
 
 OBSERVATORY = (sys.executable, "-m", "observatory.cli.main")
 COMMAND_S = 120
+QUIET_S = 30
 METRICS_PORTS = range(41)
 """`observatory up` numbers the metrics ports of its programs from OBSERVATORY_METRICS_PORT on."""
 
@@ -63,7 +65,12 @@ class Stack:
         """Stops the programs. Raises `BenchError`."""
         self._observatory("down")
 
-    def _observatory(self, *arguments: str, **settings: str) -> None:
+    def verified_calls(self) -> int:
+        """How many calls the provider billed, all of which are in the books. Raises `BenchError` when they are not."""
+        proof = json.loads(self._observatory("verify", "--wait", f"{QUIET_S}s", "--json"))
+        return int(proof["legs"]["bill"]["calls"])
+
+    def _observatory(self, *arguments: str, **settings: str) -> str:
         environment = {
             **os.environ,
             "OBSERVATORY_DATA_DIR": str(self.programs_dir),
@@ -79,7 +86,9 @@ class Stack:
             [*OBSERVATORY, *arguments], env=environment, capture_output=True, text=True, timeout=COMMAND_S, check=False
         )
         if done.returncode != 0:
-            raise BenchError(f"observatory {' '.join(arguments)}: {done.stderr.strip()[-3000:]}")
+            said = done.stderr.strip() or done.stdout.strip()
+            raise BenchError(f"observatory {' '.join(arguments)}: {said[-3000:]}")
+        return done.stdout
 
 
 @contextmanager

@@ -36,6 +36,8 @@ class Watched:
         self._until = time.time()
 
     def _judge(self, environment: Environment, **_: object) -> None:
+        if environment.web_ui is not None and not self._users:
+            return  # nobody pressed start
         seconds = (self._until or time.time()) - self._since
         lines = missed(seen(environment.stats, self._users, seconds))
         for line in lines:
