@@ -104,13 +104,13 @@ class Bench:
     async def _ledger(self) -> Measure:
         self._say(f"ledger: publishing {LEDGER_EVENTS:,} events while it is stopped")
         stack = self._stack
-        await asyncio.to_thread(stack.up, ledgers=0)
+        await asyncio.to_thread(stack.only_ledgers, 0)
         database = await asyncpg.connect(stack.database_url)
         try:
             before = await ledger_rate.applied_records(database)
             await publish_events(stack.kafka, LEDGER_EVENTS)
             self._say("ledger: from the topic to facts and rollups")
-            starting = asyncio.create_task(asyncio.to_thread(stack.up, ledgers=1))
+            starting = asyncio.create_task(asyncio.to_thread(stack.only_ledgers, 1))
             rate = await ledger_rate.measure(database, LEDGER_EVENTS, before, stack.processes)
             await starting
         finally:

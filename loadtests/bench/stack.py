@@ -57,9 +57,13 @@ class Stack:
         """The process ids by name. Raises `BenchError` when one of the two halves does not run."""
         return {**supervised(self.data_dir), **supervised(self.programs_dir)}
 
-    def up(self, *, ledgers: int) -> None:
-        """Starts what is not running yet, with so many ledgers. Raises `BenchError` with what the command said."""
-        self._observatory("up", OBSERVATORY_LEDGERS=str(ledgers))
+    def up(self) -> None:
+        """Starts every program. Raises `BenchError` with what the command said."""
+        self._observatory("up")
+
+    def only_ledgers(self, count: int) -> None:
+        """Stops gateway and chat workers, and runs so many ledgers. Raises `BenchError` with what the command said."""
+        self._observatory("up", OBSERVATORY_LEDGERS=str(count), OBSERVATORY_CHAT_WORKERS="0", OBSERVATORY_GATEWAYS="0")
 
     def down(self) -> None:
         """Stops the programs. Raises `BenchError`."""
@@ -100,7 +104,7 @@ def fresh_stack() -> Iterator[Stack]:
         try:
             native.prepare(stack.services)
             native.start(stack.services)
-            stack.up(ledgers=1)
+            stack.up()
             yield stack
         except native.StackError as problem:
             raise BenchError(str(problem)) from problem
