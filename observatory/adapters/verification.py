@@ -181,9 +181,7 @@ async def _prove(
         foreign_cost_usd=_decimal(foreign["cost_usd"]),
         counts=await _one(connection, "counts"),
         requests=await _one(connection, "requests", since),
-        topic=None
-        if topic_holds_since is None
-        else await _one(connection, "outcomes_on_topic", since, topic_holds_since),
+        topic=topic,
         differences={row["kind"]: row["calls"] for row in kinds},
         shown=[dict(row) for row in await connection.fetch(_SQL["differences_shown"], shown)],
         rollup_differences=_int(cells[0]["total"]) if cells else 0,

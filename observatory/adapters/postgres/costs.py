@@ -56,7 +56,9 @@ class CostQuery:
     @property
     def needs_facts(self) -> bool:
         """Rollups know nothing of users and conversations."""
-        return self.exact or self.by in ("user", "conversation") or self.user is not None or self.conversation is not None
+        return (
+            self.exact or self.by in ("user", "conversation") or self.user is not None or self.conversation is not None
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

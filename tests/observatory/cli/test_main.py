@@ -83,11 +83,21 @@ async def test_status_says_what_it_can_when_everything_is_away() -> None:
         (("nonsense",), "nonsense"),
     ],
 )
-async def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(arguments: tuple[str, ...], says: str) -> None:
-    ran = await run_cli(*arguments, environment=NOWHERE)
-    assert ran.code == 2
-    assert says in ran.stderr
-    assert "Traceback" not in ran.stderr
+def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(
+    arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in NOWHERE.items():
+        monkeypatch.setenv(name, value)
+    assert exit_code(arguments) == 2
+    printed = capsys.readouterr()
+    assert says in printed.out + printed.err
+
+
+def exit_code(arguments: tuple[str, ...]) -> object:
+    try:
+        return run(arguments)
+    except SystemExit as ended:
+        return ended.code
 
 
 async def test_a_bad_setting_is_exit_code_2_and_names_the_variable() -> None:
