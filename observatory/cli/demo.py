@@ -142,6 +142,6 @@ Next:
   observatory verify                       the provider's bill, the attempts, the facts and the rollups agree
   observatory publish "Hello" --wait       a request of your own; --stream shows it as it comes
   observatory subscribe                    follow all answers
-  {url}/docs               the HTTP API; OpenAI clients: base_url={url}/v1""",
+  {url}/openapi.json       the HTTP API; OpenAI clients: base_url={url}/v1""",
         markup=False,
     )
