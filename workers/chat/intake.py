@@ -5,6 +5,7 @@ The window of finished requests behind an unfinished one is bounded: past `MAX_S
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from itertools import chain
 
@@ -26,7 +27,10 @@ GROUP = "chat-workers"
 MAX_SPAN = 5_000
 COMMIT_EVERY_S = 1.0
 POLL_MS = 200
-PAUSED_POLL_MS = 20
+FULL_PAUSE_S = 0.02
+LONGEST_SILENCE_S = 30.0
+"""While enough waits nothing is polled, which keeps what was fetched (a paused partition would fetch it again); but a
+member of a group that polls too rarely is thrown out of it."""
 RETRY_PAUSE_S = 1.0
 
 
@@ -54,10 +58,16 @@ class Intake(ConsumerRebalanceListener):
 
     async def run(self, stop: asyncio.Event) -> None:
         """Polls until `stop`. While the broker is away the consumer reconnects by itself."""
+        polled_at = time.monotonic()
         while not stop.is_set():
-            paused = self._throttle()
+            full = len(self._queue) >= self._limit
+            if full and time.monotonic() - polled_at < LONGEST_SILENCE_S:
+                await asyncio.sleep(FULL_PAUSE_S)
+                continue
+            polled_at = time.monotonic()
+            self._throttle(full)
             try:
-                batches = await self._consumer.getmany(timeout_ms=PAUSED_POLL_MS if paused else POLL_MS)
+                batches = await self._consumer.getmany(timeout_ms=0 if full else POLL_MS, max_records=self._limit)
             except KafkaError as error:
                 log.warning("poll: %r", error)
                 await asyncio.sleep(RETRY_PAUSE_S)
@@ -127,10 +137,9 @@ class Intake(ConsumerRebalanceListener):
         log.warning("dead letter", extra={"reason": reason, "partition": record.partition, "offset": record.offset})
         self.finish(record)
 
-    def _throttle(self) -> bool:
-        """Pauses all partitions while enough waits, and one whose oldest request is far behind; whether all are."""
+    def _throttle(self, full: bool) -> None:
+        """Pauses all partitions while enough waits, and one whose oldest request is far behind."""
         assigned = self._consumer.assignment()
-        full = len(self._queue) >= self._limit
         held = {
             partition
             for partition in assigned
@@ -141,7 +150,6 @@ class Intake(ConsumerRebalanceListener):
             self._consumer.pause(*pause)
         if resume := paused - held:
             self._consumer.resume(*resume)
-        return full
 
     async def commit_periodically(self) -> None:
         """Commits until cancelled."""

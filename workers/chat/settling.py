@@ -14,10 +14,11 @@ from observatory.adapters.providers.base import LLMProvider
 from observatory.rules.attempts import AttemptResult, record_json, total_cost
 from schemas.calls import Latency
 from schemas.chat import ChatCompleted, ChatError, ChatFailed, Message
+from schemas.topics import MAX_RECORD_BYTES
 from workers.chat.attempt import Answered
 from workers.chat.metrics import ATTEMPTS, OUTCOMES
 from workers.chat.outbox import Outbox
-from workers.chat.work import Work
+from workers.chat.work import Work, error
 
 log = logging.getLogger(__name__)
 
@@ -58,26 +59,20 @@ class Settler:
             provider_fields=answer.provider_fields,
         )
         turn = _turn(work, message) if request.use_history else None
-        return await self._settle(work, call, _outcome(work, completed, turn))
+        outcome = _outcome(work, completed, turn)
+        if len(outcome.body.encode()) > MAX_RECORD_BYTES:
+            outcome = _outcome(work, _failed(work, error("answer_too_large", "no record holds the answer")))
+        return await self._settle(work, call, outcome)
 
     async def fail(
-        self, work: Work, error: ChatError, provider: LLMProvider | None = None, result: AttemptResult | None = None
+        self, work: Work, reason: ChatError, provider: LLMProvider | None = None, result: AttemptResult | None = None
     ) -> bool:
         """The request fails, with its last attempt or without one."""
         call = None
         if provider is not None and result is not None:
             call = _call(work, provider, result)
             _count(work, provider, result)
-        failed = ChatFailed(
-            request_id=work.request.request_id,
-            tenant_id=work.request.tenant_id,
-            conversation_id=work.request.conversation_id,
-            error=error,
-            attempts=work.attempts,
-            cost_usd=total_cost(work.costs)[0],
-            failed_at=datetime.now(UTC),
-        )
-        return await self._settle(work, call, _outcome(work, failed))
+        return await self._settle(work, call, _outcome(work, _failed(work, reason)))
 
     async def drain(self) -> None:
         """Waits until what was submitted is committed, also for those that wait no more."""
@@ -87,9 +82,9 @@ class Settler:
         settled = await self._commits.submit(Settlement(call, outcome))
         try:
             await asyncio.gather(*self._sends(work, call, outcome, settled))
-        except KafkaError as error:
+        except KafkaError as problem:
             # The journal's rows stay open: the sweeper sends them when the broker is back.
-            log.warning("not published yet: %r", error, extra={"request_id": str(work.request.request_id)})
+            log.warning("not published yet: %r", problem, extra={"request_id": str(work.request.request_id)})
         if outcome is not None:
             OUTCOMES.labels(outcome.state if settled.finished else "discarded").inc()
         return settled.finished
@@ -131,6 +126,18 @@ def _outcome(work: Work, event: ChatCompleted | ChatFailed, turn: str | None = N
         body=event.to_json().decode(),
         turn=turn,
         user_id=work.request.user_id,
+    )
+
+
+def _failed(work: Work, reason: ChatError) -> ChatFailed:
+    return ChatFailed(
+        request_id=work.request.request_id,
+        tenant_id=work.request.tenant_id,
+        conversation_id=work.request.conversation_id,
+        error=reason,
+        attempts=work.attempts,
+        cost_usd=total_cost(work.costs)[0],
+        failed_at=datetime.now(UTC),
     )
 
 

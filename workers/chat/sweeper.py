@@ -4,12 +4,15 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerClosed, ProducerFenced
 
 from observatory.adapters.postgres.journal import Journal
 from observatory.adapters.postgres.pool import TRANSIENT, describe
 from workers.chat.metrics import SWEPT
 from workers.chat.outbox import Outbox
+
+LOST_PRODUCER = (OutOfOrderSequenceNumber, ProducerFenced, ProducerClosed)
+"""After these every further send of this producer to that partition fails as well."""
 
 log = logging.getLogger(__name__)
 
@@ -21,12 +24,17 @@ class Sweeper:
         self._journal, self._outbox, self._every_s = journal, outbox, every_s
 
     async def run(self) -> None:
-        """Sweeps until cancelled; a sweep that fails is logged and tried again."""
+        """Sweeps until cancelled; a sweep that fails is logged and tried again.
+
+        Raises when the producer is of no use any more: a new process gets a new one.
+        """
         while True:
             await asyncio.sleep(self._every_s)
             try:
                 await self.sweep()
             except* (*TRANSIENT, KafkaError) as errors:
+                if errors.subgroup(LOST_PRODUCER):
+                    raise
                 log.warning("sweep: %s", "; ".join(describe(error) for error in errors.exceptions[:3]))
 
     async def sweep(self) -> None:
