@@ -22,7 +22,7 @@ class RequestQueue:
         self._lanes: dict[Lane, deque[Delivery]] = {}
         self._ready: deque[Lane] = deque()
         self._parked: list[tuple[float, int, Lane]] = []
-        self._active: set[RequestKey] = set()
+        self._active: dict[RequestKey, Delivery] = {}
         self._order = count()
         self._size = 0
 
@@ -49,26 +49,24 @@ class RequestQueue:
             if head.key in self._active:
                 self._park_lane(lane, now + SAME_REQUEST_PAUSE_S)
                 continue
-            self._active.add(head.key)
+            self._active[head.key] = head
             taken.append(head)
         return taken
 
     def finish(self, delivery: Delivery) -> None:
         """An active delivery needs no more work; its lane goes on."""
-        self._active.discard(delivery.key)
+        del self._active[delivery.key]
         self._leave(delivery)
 
     def park(self, delivery: Delivery, until: float) -> None:
         """An active delivery waits; it holds back its lane, nothing else."""
-        self._active.discard(delivery.key)
+        del self._active[delivery.key]
         self._park_lane(delivery.lane, until)
 
     def drop(self, partitions: set[int]) -> None:
         """Forgets what waits from these partitions: they are somebody else's now. Active deliveries stay."""
         for lane, deliveries in list(self._lanes.items()):
-            kept = deque(
-                d for d in deliveries if d.record.partition not in partitions or self._is_active(d, deliveries)
-            )
+            kept = deque(d for d in deliveries if d.record.partition not in partitions or self._is_active(d))
             self._size -= len(deliveries) - len(kept)
             if kept:
                 self._lanes[lane] = kept
@@ -84,8 +82,8 @@ class RequestQueue:
             return now
         return max(now, self._parked[0][0]) if self._parked else None
 
-    def _is_active(self, delivery: Delivery, lane: deque[Delivery]) -> bool:
-        return delivery is lane[0] and delivery.key in self._active
+    def _is_active(self, delivery: Delivery) -> bool:
+        return self._active.get(delivery.key) is delivery
 
     def _leave(self, delivery: Delivery) -> None:
         lane = self._lanes[delivery.lane]

@@ -39,7 +39,7 @@ SHORT_LEASES = {
     "OBSERVATORY_CHAT_LEASE_S": "2",
     "OBSERVATORY_CHAT_RENEW_S": "0.5",
     "OBSERVATORY_CHAT_SWEEP_S": "0.5",
-    "OBSERVATORY_CHAT_DRAIN_S": "5",
+    "OBSERVATORY_CHAT_DRAIN_S": "2",
 }
 
 Outcome = ChatCompleted | ChatFailed
@@ -312,6 +312,7 @@ class Place:
 @asynccontextmanager
 async def place(stack: LiveStack, simulator: Simulator, prefix: str) -> AsyncIterator[Place]:
     """Ends what was started in it (a worker that had just begun dies of SIGTERM); none may have logged an exception."""
+    prefix = f"{prefix}{uuid4().hex[:6]}."
     kafka = KafkaSettings(OBSERVATORY_KAFKA=stack.kafka, OBSERVATORY_TOPIC_PREFIX=prefix)
     await migrate(stack.database_url, MIGRATIONS)
     await create_topics(kafka)
