@@ -87,11 +87,18 @@ def new_producer(settings: KafkaSettings, client_id: str, *, linger_ms: int = 0)
 
 
 def new_consumer(
-    settings: KafkaSettings, client_id: str, *, group_id: str | None = None, instance: str | None = None
+    settings: KafkaSettings,
+    client_id: str,
+    *,
+    group_id: str | None = None,
+    instance: str | None = None,
+    fetch_min_bytes: int = 1,
+    fetch_max_wait_ms: int = 250,
 ) -> AIOKafkaConsumer:
     """A consumer, not yet started or subscribed, that begins at the oldest record and commits only when told.
 
-    `instance` is a stable name for static membership: a quick restart then causes no rebalance.
+    `instance` is a stable name for static membership: a quick restart then causes no rebalance. A reader in no hurry
+    asks for `fetch_min_bytes` at a time, or what there is after `fetch_max_wait_ms`: fewer requests for the broker.
     """
     return AIOKafkaConsumer(
         **_client_options(settings),
@@ -100,7 +107,8 @@ def new_consumer(
         group_instance_id=instance,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        fetch_max_wait_ms=250,
+        fetch_min_bytes=fetch_min_bytes,
+        fetch_max_wait_ms=fetch_max_wait_ms,
         max_partition_fetch_bytes=CLIENT_LIMIT_BYTES,
         session_timeout_ms=10_000,
         heartbeat_interval_ms=2_000,

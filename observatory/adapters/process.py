@@ -1,6 +1,7 @@
 """How each of our processes begins and ends: settings, logging, uvloop, and an event that a signal sets."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -10,6 +11,9 @@ import uvloop
 
 from observatory.adapters.settings import Settings, SettingsError, load_settings
 from observatory.adapters.telemetry import configure_logging
+
+COLLECT_AFTER = 200_000
+"""New objects before the collector looks for cycles. A batch holds thousands that are no cycle."""
 
 Main = Callable[[Settings, asyncio.Event], Awaitable[None]]
 
@@ -24,6 +28,11 @@ def run(component: str, main: Main) -> None:
         sys.stderr.write(f"{component}: {error}\n")
         sys.exit(2)
     configure_logging(settings.log_level, settings.instance or component)
+    # The modules, above all the SDKs' models, are hundreds of thousands of objects that live as long as the process:
+    # without this the collector would walk through them again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 20, 20)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_signalled(main, settings))
 

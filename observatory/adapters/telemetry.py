@@ -41,7 +41,7 @@ def configure_logging(level: str, component: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter(component))
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("aiokafka", "httpx", "httpx2", "openai", "anthropic", "asyncio"):
+    for chatty in ("aiokafka", "asyncpg", "httpx", "httpx2", "openai", "anthropic", "asyncio"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 
 

@@ -1,7 +1,6 @@
 """`python -m streams.ledger`: the only writer of facts and rollups. Stuck, it exits with 1 to be started anew."""
 
 import asyncio
-import gc
 import logging
 import os
 import socket
@@ -23,8 +22,8 @@ log = logging.getLogger(__name__)
 
 SINK = "ledger"
 WATCH_S = 1.0
-COLLECT_AFTER = 200_000
-"""New objects before the collector looks for cycles: a batch holds tens of thousands and no cycle."""
+FETCH_BYTES = 65_536
+FETCH_WAIT_MS = 100
 
 
 async def main(settings: Settings, stop: asyncio.Event, group: str = SINK) -> None:
@@ -32,14 +31,19 @@ async def main(settings: Settings, stop: asyncio.Event, group: str = SINK) -> No
 
     Waits for a database that is away. Raises `KafkaError` when the broker is away at the start; later it is waited for.
     """
-    gc.freeze()
-    gc.set_threshold(COLLECT_AFTER, 20, 20)
     topic = topic_name(settings.kafka, LLM_CALLS)
     owner = settings.instance or f"{socket.gethostname()}-{os.getpid()}"
     pool = await insist("ledger: database", lambda: open_pool(settings.database_url, size=3, application=owner))
     # A named process that is killed takes its partitions again at once, instead of waiting for its own session to end.
     group_id = settings.kafka.topic_prefix + group
-    consumer = new_consumer(settings.kafka, owner, group_id=group_id, instance=settings.instance or None)
+    consumer = new_consumer(
+        settings.kafka,
+        owner,
+        group_id=group_id,
+        instance=settings.instance or None,
+        fetch_min_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
+    )
     publisher = Publisher(settings.kafka, SINK)
     await publisher.start()
     await consumer.start()

@@ -21,14 +21,21 @@ from schemas.chat import ChatCompleted, ChatFailed
 from schemas.envelope import event_id, request_key
 from schemas.topics import CHAT_RESPONSES, LLM_CALLS
 
+MARK_EVERY_S = 0.1
+"""Marks that are not written yet when a worker dies cost one repeat each, which everybody drops; few are cheap."""
+
 
 class Outbox:
     """Sends calls and outcomes and notes in the journal that they were acknowledged."""
 
     def __init__(self, journal: Journal, publisher: Publisher) -> None:
         self._journal, self._publisher = journal, publisher
-        self._published_calls: GroupCommit[tuple[UUID, int], None] = GroupCommit("mark calls", self._mark_calls)
-        self._published_outcomes: GroupCommit[RequestKey, None] = GroupCommit("mark outcomes", self._mark_outcomes)
+        self._published_calls: GroupCommit[tuple[UUID, int], None] = GroupCommit(
+            "mark calls", self._mark_calls, rest_s=MARK_EVERY_S
+        )
+        self._published_outcomes: GroupCommit[RequestKey, None] = GroupCommit(
+            "mark outcomes", self._mark_outcomes, rest_s=MARK_EVERY_S
+        )
 
     async def call(
         self, call_id: UUID, revision: int, started_at: datetime, record: str, key: str, traceparent: str | None

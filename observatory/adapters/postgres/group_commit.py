@@ -1,4 +1,4 @@
-"""Group commit: everything that came while the last statement ran goes into the next one. No timers.
+"""Group commit: everything that came while the last statement ran goes into the next one.
 
 One write in an idle system is sent at once; under load the batches grow by themselves.
 """
@@ -20,8 +20,9 @@ Execute = Callable[[Sequence[Item]], Awaitable[Sequence[Result]]]
 class GroupCommit(Generic[Item, Result]):
     """Batches the writes of many tasks. While the database is away they wait; they are never dropped."""
 
-    def __init__(self, what: str, execute: Execute[Item, Result], *, limit: int = 500) -> None:
-        self._what, self._execute, self._limit = what, execute, limit
+    def __init__(self, what: str, execute: Execute[Item, Result], *, limit: int = 500, rest_s: float = 0.0) -> None:
+        """`rest_s`: a pause before each statement, for writes that nobody waits for; without it there are no timers."""
+        self._what, self._execute, self._limit, self._rest_s = what, execute, limit, rest_s
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._runner: asyncio.Task[None] | None = None
 
@@ -40,6 +41,8 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _run(self) -> None:
         while self._waiting:
+            if self._rest_s:
+                await asyncio.sleep(self._rest_s)
             batch = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
             await self._commit(batch)
 

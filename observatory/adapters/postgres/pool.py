@@ -57,8 +57,13 @@ async def open_pool(url: str, *, size: int, application: str, session: Mapping[s
         timeout=10,
         command_timeout=60,
         max_inactive_connection_lifetime=0,
+        reset=_keep_as_it_is,
         server_settings={"application_name": application, "timezone": "UTC", **session},
     )
+
+
+async def _keep_as_it_is(_: Connection) -> None:
+    """Between two users of a connection nothing is reset: none of ours changes its session, and it is a round trip."""
 
 
 async def insist(what: str, operation: Callable[[], Awaitable[T]]) -> T:

@@ -1,5 +1,8 @@
 """How the providers' SDKs are connected: over aiohttp, with as many connections as calls, and without retries."""
 
+from functools import lru_cache
+from typing import Any
+
 import httpx2
 from openai import DefaultAioHttpClient
 
@@ -22,13 +25,44 @@ TELEMETRY_HEADERS = (
 """What the SDKs tell of the machine they run on. Left out: nobody here needs it, and headers are much of their time."""
 
 
+_parsed = lru_cache(1024)(httpx2.URL)
+"""Addresses by their text: there are as many as models, and parsing one costs as much as sending to it."""
+
+
+class ProviderHttpClient(DefaultAioHttpClient):
+    """The SDKs' aiohttp client without what a provider's API has no use for: cookies, redirects, merged defaults.
+
+    The SDKs give complete requests: absolute address, all headers, bytes. Measured, this is a fifth of a call's time.
+    """
+
+    def build_request(self, method: str, url: httpx2.URL | str, **given: Any) -> httpx2.Request:
+        """The request as the SDK gave it; what the SDKs do not use for our calls is left to the general way."""
+        content, headers, timeout = given.pop("content", None), given.pop("headers", None), given.pop("timeout", None)
+        if content is None or headers is None or timeout is None or any(value is not None for value in given.values()):
+            return super().build_request(method, url, content=content, headers=headers, timeout=timeout, **given)
+        extensions = {"timeout": httpx2.Timeout(timeout).as_dict()}
+        return httpx2.Request(method, _parsed(str(url)), content=content, headers=headers, extensions=extensions)
+
+    async def send(self, request: httpx2.Request, *, stream: bool = False, **_: Any) -> httpx2.Response:
+        """Sends it once, as it is. Raises `httpx2.TransportError`; a redirect is a status like any other."""
+        response = await self._transport_for_url(request.url).handle_async_request(request)
+        response.request = request
+        if not stream:
+            try:
+                await response.aread()
+            except BaseException:
+                await response.aclose()
+                raise
+        return response
+
+
 def http_client(concurrency: int) -> httpx2.AsyncClient:
     """A client whose pool never makes one of `concurrency` calls wait. Serves the SDKs of OpenAI and Anthropic."""
     connections = concurrency + SPARE_CONNECTIONS
     limits = httpx2.Limits(
         max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=KEEPALIVE_S
     )
-    return DefaultAioHttpClient(limits=limits)
+    return ProviderHttpClient(limits=limits)
 
 
 def call_headers(call: ChatCall) -> dict[str, str]:
