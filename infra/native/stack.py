@@ -309,7 +309,7 @@ def _refuse_taken_ports(spec: StackSpec, supervisor: Supervisor) -> None:
             wait_until(partial(ports.is_free, port), what=f"{holder} does not end", timeout_s=90)
         elif not ports.is_free(port):
             by = holder or "another process"
-            raise StackError(f"Port {port} is taken by {by}: stop it or choose another port.")
+            raise StackError(f"Port {port} is taken by {by}: stop it or choose another port (OBSERVATORY_…_PORT).")
 
 
 def _postgres_sockets(spec: StackSpec) -> Path | None:

@@ -14,8 +14,6 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Count = Annotated[int, Field(ge=0, le=256)]
 Seconds = Annotated[float, Field(gt=0)]
 
-NATIVE_KAFKA = "127.0.0.1:9092"
-NATIVE_DATABASE_URL = "postgresql://observatory@127.0.0.1:5433/observatory"
 NATIVE_SIMULATOR_URL = "http://127.0.0.1:8090"
 
 
@@ -23,12 +21,37 @@ class SettingsError(Exception):
     """A setting is missing or bad; the message names it and says what is wrong."""
 
 
+def native_kafka_port() -> int:
+    """Where the native stack's broker listens; its controller takes the port after it. Raises `SettingsError`."""
+    return _port("OBSERVATORY_KAFKA_PORT", 9092, highest=65534)
+
+
+def native_postgres_port() -> int:
+    """Where the native stack's database listens. Raises `SettingsError`."""
+    return _port("OBSERVATORY_POSTGRES_PORT", 5433, highest=65535)
+
+
+def _port(variable: str, default: int, highest: int) -> int:
+    text = os.environ.get(variable, str(default))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= highest):
+        raise SettingsError(f"{variable}: a port from 1 to {highest}, not {text[:40]!r}")
+    return int(text)
+
+
+def _native_kafka() -> str:
+    return f"127.0.0.1:{native_kafka_port()}"
+
+
+def _native_database_url() -> str:
+    return f"postgresql://observatory@127.0.0.1:{native_postgres_port()}/observatory"
+
+
 class KafkaSettings(BaseSettings):
     """How the broker is reached, and what our topics are called there."""
 
     model_config = SettingsConfigDict(env_prefix="OBSERVATORY_KAFKA_", extra="ignore")
 
-    bootstrap: str = Field(NATIVE_KAFKA, validation_alias="OBSERVATORY_KAFKA")
+    bootstrap: str = Field(default_factory=_native_kafka, validation_alias="OBSERVATORY_KAFKA")
     security_protocol: str = Field("PLAINTEXT", pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$")
     sasl_mechanism: str = Field("PLAIN", pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
     sasl_username: str | None = None
@@ -75,7 +98,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="OBSERVATORY_", extra="ignore")
 
-    database_url: str = NATIVE_DATABASE_URL
+    database_url: str = Field(default_factory=_native_database_url)
     http_host: str = "127.0.0.1"
     http_port: Port = 8080
     metrics_host: str = "127.0.0.1"

@@ -1,5 +1,6 @@
 """`observatory load`: starts a load test as a program of its own; nothing of it runs in this process."""
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -72,7 +73,8 @@ def _replay(trace: Path, speed: float, limit: int | None, kind: Kind, output: li
 
 def _run(module: str, *arguments: str) -> int:
     """The exit code of `python -m module`, run in the checkout; it has our terminal."""
+    environment = {**os.environ, "OBSERVATORY_KAFKA": settings().kafka.bootstrap}
     try:
-        return subprocess.call([sys.executable, "-m", module, *arguments], cwd=CHECKOUT)
+        return subprocess.call([sys.executable, "-m", module, *arguments], cwd=CHECKOUT, env=environment)
     except KeyboardInterrupt:  # it got the signal as well, and has said what it had to say
         return 130

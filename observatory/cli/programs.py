@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import infra
 from infra.native.stack import Program, StackSpec, default_data_dir
-from observatory.adapters.settings import NATIVE_DATABASE_URL, NATIVE_KAFKA, Settings
+from observatory.adapters.settings import Settings, native_kafka_port, native_postgres_port
 
 CHECKOUT = Path(infra.__file__).resolve().parents[1]
 HANDED_ON = ("OBSERVATORY_", "OPENAI_", "ANTHROPIC_", "AZURE_OPENAI_")
@@ -43,8 +43,8 @@ def data_dir() -> Path:
 
 def stack_spec(config: Settings, parts: tuple[Part, ...], environ: Mapping[str, str] = os.environ) -> StackSpec:
     """The native stack: services that are not set in the environment, and these programs."""
-    kafka = None if "OBSERVATORY_KAFKA" in environ else _port(f"//{NATIVE_KAFKA}")
-    database = None if "OBSERVATORY_DATABASE_URL" in environ else _port(NATIVE_DATABASE_URL)
+    kafka = None if "OBSERVATORY_KAFKA" in environ else native_kafka_port()
+    database = None if "OBSERVATORY_DATABASE_URL" in environ else native_postgres_port()
     controller = None if kafka is None else kafka + 1
     return StackSpec(data_dir(), kafka, controller, database, tuple(part.program for part in parts))
 
