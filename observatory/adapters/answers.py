@@ -40,13 +40,15 @@ _Key = tuple[str, str]
 class Answers:
     """The events of one request as a subscriber sees them; ends after the outcome. Raises `Away` when deaf."""
 
-    def __init__(self) -> None:
+    def __init__(self, after: Position | None = None) -> None:
         self._queue: asyncio.Queue[Heard | None] = asyncio.Queue()
         self._subscription = Subscription()
+        self._after = after
 
     def put(self, heard: Heard | None) -> None:
-        """Adds an event, or with None says that no more can come."""
-        self._queue.put_nowait(heard)
+        """Adds an event, or with None says that no more can come. What stands up to `after` is passed over."""
+        if heard is None or not self._is_before(heard.position):
+            self._queue.put_nowait(heard)
 
     async def next(self, timeout_s: float) -> list[Heard]:
         """What is new, at least one event; empty when nothing came in time or the answer is over."""
@@ -68,6 +70,12 @@ class Answers:
     def over(self) -> bool:
         """True once the outcome was given out."""
         return self._subscription.over
+
+    def _is_before(self, position: Position | None) -> bool:
+        after = self._after
+        if after is None or position is None:
+            return False
+        return position.partition == after.partition and position.offset <= after.offset
 
     async def _wait(self, timeout_s: float) -> Heard | None:
         async with asyncio.timeout(timeout_s):
@@ -190,9 +198,12 @@ class AnswerListener:
                 future.cancel()
 
     @contextmanager
-    def follow(self, tenant_id: str, request_id: str) -> Iterator[Answers]:
-        """Every event of the request from now on, for as long as the context lasts."""
-        answers = Answers()
+    def follow(self, tenant_id: str, request_id: str, after: Position | None = None) -> Iterator[Answers]:
+        """Every event of the request from now on, for as long as the context lasts.
+
+        This listener may be behind the one that gave the client its `after`: what stands up to there is passed over.
+        """
+        answers = Answers(after)
         with self._registered((tenant_id, request_id), False, answers.put):
             yield answers
 

@@ -17,6 +17,7 @@ async def replay(
 ) -> AsyncGenerator[Heard, None]:
     """What the partition holds of one request from `begin` up to, not including, the offset `end`.
 
+    The record at `begin` is read even when `end`, where some listener stands, is not behind it yet.
     A short-lived consumer reads it. Raises `KafkaError` when the broker is away, `ValueError` for no such partition.
     """
     consumer = new_consumer(settings, client_id)
@@ -27,6 +28,8 @@ async def replay(
         if partition not in await assign(consumer, topic, begin.partition):
             raise ValueError(f"there is no partition {begin.partition}")
         oldest = (await consumer.beginning_offsets([partition]))[partition]
+        newest = (await consumer.end_offsets([partition]))[partition]
+        end = max(end, min(begin.offset + 1, newest))
         consumer.seek(partition, max(begin.offset, oldest))
         async for record in _up_to(consumer, partition, end):
             heard = heard_in(record) if address_of(record) == (tenant_id, request_id) else None

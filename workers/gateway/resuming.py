@@ -44,7 +44,7 @@ class Resuming:
             state = await self._intake.state(tenant_id, request_id)
             return None if state is None else outcome_in(state)
 
-        with refusing_while_away(), self._listener.follow(tenant_id, name) as answers:
+        with refusing_while_away(), self._listener.follow(tenant_id, name, after) as answers:
             begin = after or await self._beginning(await self._intake.state(tenant_id, request_id))
             if begin is not None:
                 async with aclosing(self._replayed(tenant_id, name, begin)) as replayed:

@@ -70,9 +70,9 @@ class Responder:
                     return request
             await asyncio.sleep(0.01)
 
-    async def send(self, answer: Answer) -> None:
+    async def send(self, answer: Answer) -> RecordMetadata:
         """Publishes one answer by hand."""
-        await (await self._buffer(answer))
+        return await (await self._buffer(answer))
 
     async def _run(self) -> None:
         while True:
