@@ -16,7 +16,7 @@ from genai_prices.data import providers as shipped_providers
 from genai_prices.types import ModelInfo, ModelPrice, PriceVariant, Provider, TieredPrices
 
 from observatory.rules.money import per_million
-from observatory.rules.pricing import Rates, UnpricedTokensError, cost_of
+from observatory.rules.pricing import PriceQuery, Rates, UnpricedTokensError, cost_of
 from schemas.base import decimal_text
 from schemas.calls import Usage
 
@@ -46,16 +46,15 @@ class PriceBook:
     def __init__(self) -> None:
         self._cached_rates = lru_cache(CACHED_RATES)(_shipped_rates)
 
-    def rates(self, kind: str, model: str, at: datetime, service_tier: str | None = None) -> tuple[Rates, str] | None:
+    def rates(self, query: PriceQuery) -> tuple[Rates, str] | None:
         """The rates that applied at that moment and the version of their table; None where no price is known."""
-        rates = self._cached_rates(kind, model, at.astimezone(UTC).date(), service_tier)
+        day = query.at.astimezone(UTC).date()
+        rates = self._cached_rates(query.kind, query.model, day, query.service_tier)
         return None if rates is None else (rates, SHIPPED_VERSION)
 
-    def cost(
-        self, kind: str, model: str, usage: Usage, at: datetime, service_tier: str | None = None
-    ) -> tuple[Decimal, str] | None:
+    def cost(self, query: PriceQuery, usage: Usage) -> tuple[Decimal, str] | None:
         """USD for the usage and the version of the price; None where a token of it has no known price."""
-        found = self.rates(kind, model, at, service_tier)
+        found = self.rates(query)
         if found is None:
             return None
         rates, price_version = found

@@ -20,6 +20,7 @@ from observatory.adapters.postgres.queries import load_queries
 from observatory.adapters.prices import PriceBook
 from observatory.rules.attempts import published_record, usage_json
 from observatory.rules.money import MONEY, ZERO
+from observatory.rules.pricing import PriceQuery
 from observatory.rules.reconciliation import Decision, ExportRow, Unsettled, decide
 from schemas.base import decimal_text, rfc3339
 from schemas.calls import LlmCallRecorded
@@ -110,7 +111,15 @@ def _change(attempt: Record, decision: Decision, row: BillRow | None) -> Change:
     if row is not None and decision.cost_usd is None:
         given = fields.get("service_tier")
         tier = given if isinstance(given, str) else None
-        priced = _PRICES.cost(row.kind, row.model, row.usage, attempt["started_at"], tier)
+        query = PriceQuery(
+            kind=row.kind,
+            model=row.model,
+            at=attempt["started_at"],
+            service_tier=tier,
+            tenant_id=str(fields["tenant_id"]),
+            deployment=str(fields["request_model"]),
+        )
+        priced = _PRICES.cost(query, row.usage)
         cost, version = priced or (None, None)
     fields |= {
         "status": decision.status,

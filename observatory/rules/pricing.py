@@ -1,6 +1,7 @@
 """What a call costs: disjoint token buckets times the rate of each, exact to the last decimal."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from observatory.rules.money import times, total
@@ -10,6 +11,22 @@ from schemas.calls import Usage
 
 class UnpricedTokensError(Exception):
     """Tokens in a bucket that has no rate: the cost is unknown, which is not 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceQuery:
+    """Which price is asked for: that of a model (as the provider names it) at a moment, for whom and how it is served.
+
+    `kind` is the protocol and price table (`openai`, `azure`, `anthropic`); `deployment` the model as it was asked for.
+    """
+
+    kind: str
+    model: str
+    at: datetime
+    service_tier: str | None = None
+    tenant_id: str | None = None
+    region: str | None = None
+    deployment: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from observatory.adapters.providers.base import ChatAnswer, ChatCall, ChatChunk,
 from observatory.adapters.tokens import count_tokens, estimate_input_tokens
 from observatory.rules.attempts import NOTHING_USED, AttemptResult, Cost, provisional
 from observatory.rules.money import ZERO
+from observatory.rules.pricing import PriceQuery
 from schemas.base import Name
 from schemas.calls import Usage
 from schemas.chat import ChatRequested, Message
@@ -79,7 +80,7 @@ class Caller:
         """What will be said of an attempt whose worker dies: the counted input."""
         tokens = estimate_input_tokens(request)
         usage = Usage(uncached_input_tokens=tokens)
-        return provisional(tokens, self._cost(provider, request.model, request.model, usage, at, None))
+        return provisional(tokens, self._cost(provider, request, request.model, usage, at, None))
 
     async def call(self, sending: Sending) -> Ended:
         """Sends the attempt. Returns also when it failed; a cancelled task gets its `Failed` through `Cancelled`."""
@@ -176,14 +177,22 @@ class Caller:
         )
 
     def _cost_of(self, sending: Sending, model: str, usage: Usage, tier: str | None) -> Cost:
-        return self._cost(sending.provider, model, sending.request.model, usage, sending.started_at, tier)
+        return self._cost(sending.provider, sending.request, model, usage, sending.started_at, tier)
 
     def _cost(
-        self, provider: LLMProvider, model: str, asked: str, usage: Usage, at: datetime, tier: str | None
+        self, provider: LLMProvider, request: ChatRequested, model: str, usage: Usage, at: datetime, tier: str | None
     ) -> Cost:
         """By the model that answered, else, for a name that the price book does not know, by the one that was asked."""
-        for name in dict.fromkeys((model, asked)):
-            priced = self._prices.cost(provider.kind, name, usage, at, tier)
+        for name in dict.fromkeys((model, request.model)):
+            query = PriceQuery(
+                kind=provider.kind,
+                model=name,
+                at=at,
+                service_tier=tier,
+                tenant_id=request.tenant_id,
+                deployment=request.model,
+            )
+            priced = self._prices.cost(query, usage)
             if priced is not None:
                 return Cost(usd=priced[0], price_version=priced[1])
         return Cost(usd=None, price_version=None)

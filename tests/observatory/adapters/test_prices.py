@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observatory.adapters.prices import SHIPPED_VERSION, PriceBook
+from observatory.rules.pricing import PriceQuery
 from observatory.rules.usage import input_tokens
 from schemas.calls import Usage
 
@@ -38,6 +39,12 @@ USAGES = [
 ]
 
 
+def cost_at(
+    kind: str, model: str, usage: Usage, at: datetime, service_tier: str | None = None
+) -> tuple[Decimal, str] | None:
+    return BOOK.cost(PriceQuery(kind=kind, model=model, at=at, service_tier=service_tier), usage)
+
+
 def theirs(kind: str, model: str, usage: Usage, at: datetime) -> Decimal:
     """The same by genai-prices' own arithmetic, whose input and output include the cached and the audio tokens."""
     counted = GenaiUsage(
@@ -55,7 +62,7 @@ def theirs(kind: str, model: str, usage: Usage, at: datetime) -> Decimal:
 @pytest.mark.parametrize("usage", USAGES)
 @pytest.mark.parametrize(("kind", "model"), MODELS)
 def test_our_cost_is_that_of_genai_prices_to_the_last_digit(kind: str, model: str, usage: Usage) -> None:
-    assert BOOK.cost(kind, model, usage, NOW) == (theirs(kind, model, usage, NOW), SHIPPED_VERSION)
+    assert cost_at(kind, model, usage, NOW) == (theirs(kind, model, usage, NOW), SHIPPED_VERSION)
 
 
 @pytest.mark.parametrize("at", [NOW, datetime(2025, 1, 1, tzinfo=UTC)])
@@ -65,7 +72,7 @@ def test_no_model_of_the_shipped_table_is_costed_otherwise(at: datetime) -> None
     for provider in shipped_providers:
         for model in provider.models if provider.id in ("openai", "azure", "anthropic") else ():
             for usage in (*USAGES, audio):
-                found = BOOK.cost(provider.id, model.id, usage, at)
+                found = cost_at(provider.id, model.id, usage, at)
                 if found is not None:
                     assert found[0] == theirs(provider.id, model.id, usage, at), (model.id, usage)
                     compared += 1
@@ -84,7 +91,7 @@ def test_no_model_of_the_shipped_table_is_costed_otherwise(at: datetime) -> None
     ),
 )
 def test_all_cache_lifetimes_cost_what_genai_prices_says(model: tuple[str, str], usage: Usage) -> None:
-    found = BOOK.cost(*model, usage, NOW)
+    found = cost_at(*model, usage, NOW)
     assert found is not None
     assert found[0] == theirs(*model, usage, NOW)
 
@@ -133,13 +140,13 @@ def test_all_cache_lifetimes_cost_what_genai_prices_says(model: tuple[str, str],
     ],
 )
 def test_costs_computed_by_hand(kind: str, model: str, usage: Usage, cost: str) -> None:
-    assert BOOK.cost(kind, model, usage, NOW) == (Decimal(cost), SHIPPED_VERSION)
+    assert cost_at(kind, model, usage, NOW) == (Decimal(cost), SHIPPED_VERSION)
 
 
 def test_the_price_is_that_of_the_day_in_utc() -> None:
     usage = Usage(uncached_input_tokens=1000, output_tokens=1500)
-    before = BOOK.cost("openai", "o3", usage, datetime.fromisoformat("2025-06-10T01:59:59+02:00"))
-    after = BOOK.cost("openai", "o3", usage, datetime.fromisoformat("2025-06-10T02:00:00+02:00"))
+    before = cost_at("openai", "o3", usage, datetime.fromisoformat("2025-06-10T01:59:59+02:00"))
+    after = cost_at("openai", "o3", usage, datetime.fromisoformat("2025-06-10T02:00:00+02:00"))
     assert before == (Decimal("0.07"), SHIPPED_VERSION)  # 10 and 40 dollars for a million
     assert after == (Decimal("0.014"), SHIPPED_VERSION)  # 2 and 8
 
@@ -150,7 +157,7 @@ def test_the_price_is_that_of_the_day_in_utc() -> None:
 )
 def test_a_service_tier_is_part_of_the_price(tier: str | None, cost: str) -> None:
     usage = Usage(uncached_input_tokens=1_000_000, output_tokens=1_000_000)
-    assert BOOK.cost("openai", "gpt-4o-mini", usage, NOW, tier) == (Decimal(cost), SHIPPED_VERSION)
+    assert cost_at("openai", "gpt-4o-mini", usage, NOW, tier) == (Decimal(cost), SHIPPED_VERSION)
 
 
 @pytest.mark.parametrize(
@@ -167,14 +174,14 @@ def test_a_service_tier_is_part_of_the_price(tier: str | None, cost: str) -> Non
     ],
 )
 def test_what_has_no_known_price_has_no_cost(kind: str, model: str, tier: str | None) -> None:
-    assert BOOK.cost(kind, model, Usage(uncached_input_tokens=1), NOW, tier) is None
+    assert cost_at(kind, model, Usage(uncached_input_tokens=1), NOW, tier) is None
 
 
 def test_output_of_a_model_that_sells_none_has_no_cost() -> None:
-    assert BOOK.cost("openai", "text-embedding-3-small", Usage(uncached_input_tokens=1000), NOW) is not None
-    assert BOOK.cost("openai", "text-embedding-3-small", Usage(output_tokens=1), NOW) is None
+    assert cost_at("openai", "text-embedding-3-small", Usage(uncached_input_tokens=1000), NOW) is not None
+    assert cost_at("openai", "text-embedding-3-small", Usage(output_tokens=1), NOW) is None
 
 
 def test_a_price_before_its_tier_began_is_unknown() -> None:
     usage = Usage(uncached_input_tokens=1)
-    assert BOOK.cost("openai", "gpt-4o-mini", usage, datetime(2025, 1, 1, tzinfo=UTC), "batch") is None
+    assert cost_at("openai", "gpt-4o-mini", usage, datetime(2025, 1, 1, tzinfo=UTC), "batch") is None

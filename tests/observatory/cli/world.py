@@ -19,6 +19,7 @@ from observatory.rules.attempts import (
     published_record,
     record_json,
 )
+from observatory.rules.pricing import PriceQuery
 from observatory.rules.usage import openai_usage
 from schemas.calls import Latency, Usage
 from schemas.chat import ChatCompleted, ChatRequested, Message
@@ -111,7 +112,7 @@ def _request(directive: str) -> ChatRequested:
 
 
 def cost_of(usage: Usage) -> Decimal:
-    priced = PriceBook().cost("openai", MODEL, usage, datetime.now(UTC))
+    priced = PriceBook().cost(PriceQuery(kind="openai", model=MODEL, at=datetime.now(UTC)), usage)
     assert priced is not None
     return priced[0]
 

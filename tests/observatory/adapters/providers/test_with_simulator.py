@@ -16,6 +16,7 @@ from observatory.adapters.providers.base import ChatCall, LLMProvider
 from observatory.adapters.providers.openai import openai_provider
 from observatory.adapters.providers.registry import Providers
 from observatory.adapters.settings import ProviderSettings
+from observatory.rules.pricing import PriceQuery
 from schemas.calls import Usage
 from tests.observatory.adapters.providers.calls import answer_to, asked, call_of, failure_of, streamed
 from tests.simulator import Simulator, running_simulator
@@ -75,7 +76,8 @@ async def test_usage_and_cost_are_those_of_the_bill(
     assert (bill["provider"], bill["attempt"], bill["request_id"]) == (kind, 1, str(call.request_id))
     assert answer.response_id == bill["provider_response_id"]
     assert answer.usage == billed_usage(bill)
-    cost = PriceBook().cost(kind, answer.response_model, answer.usage, datetime.now(UTC), answer.service_tier)
+    query = PriceQuery(kind=kind, model=answer.response_model, at=datetime.now(UTC), service_tier=answer.service_tier)
+    cost = PriceBook().cost(query, answer.usage)
     assert cost is not None
     assert cost[0] == Decimal(str(bill["cost_usd"]))
 
