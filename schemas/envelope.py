@@ -6,6 +6,7 @@
 import os
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 from schemas.base import Event, rfc3339
@@ -23,11 +24,13 @@ def event_id(subject: UUID, ce_type: str, *parts: int) -> UUID:
     return uuid5(EVENT_NAMESPACE, ":".join((str(subject), ce_type, *map(str, parts))))
 
 
+@lru_cache(4096)
 def request_key(tenant_id: str, request_id: UUID) -> UUID:
     """What names a request across tenants: the subject of the ids of its answers."""
     return uuid5(CALL_NAMESPACE, f"{tenant_id}\x1f{request_id}")
 
 
+@lru_cache(4096)
 def call_id(tenant_id: str, request_id: UUID, attempt: int) -> UUID:
     """The id of one attempt; it travels to the provider as a header and names the fact in the ledger."""
     return uuid5(CALL_NAMESPACE, f"{tenant_id}\x1f{request_id}\x1f{attempt}")

@@ -53,7 +53,7 @@ def settings(sockets: Path | None, port: int) -> str:
         "synchronous_commit": "on",
         "shared_buffers": "256MB",
         "wal_buffers": "16MB",
-        "wal_compression": "on",
+        "wal_compression": "lz4",
         "checkpoint_timeout": "10min",
         "max_wal_size": "4GB",
         "autovacuum_naptime": "10s",
