@@ -79,7 +79,8 @@ def create_database(folder: Path, port: int) -> None:
         _checked(folder, port, "postgres", f"CREATE ROLE {DATABASE} LOGIN")
     if not _checked(folder, port, "postgres", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
         _checked(folder, port, "postgres", f"CREATE DATABASE {DATABASE} OWNER {DATABASE}")
-    _checked(folder, port, DATABASE, "CREATE EXTENSION IF NOT EXISTS timescaledb")
+    # A replay rebuilds the ledger in a database of its own.
+    _checked(folder, port, DATABASE, f"ALTER ROLE {DATABASE} CREATEDB", "CREATE EXTENSION IF NOT EXISTS timescaledb")
 
 
 def _create_cluster(folder: Path) -> None:

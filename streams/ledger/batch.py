@@ -1,5 +1,6 @@
 """One batch of records, decoded: the facts it states, what could not be read, and the offsets it moves."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,8 @@ from streams.ledger.decode import read_fact
 from streams.ledger.rollups import deltas
 
 LOG_APPEND_TIME = 1
+DECODE_STEP = 250
+"""Records that are decoded before the transaction in flight gets its turn on the event loop."""
 
 Bad = tuple[Record, str]
 
@@ -37,6 +40,18 @@ def new_batch(records: Sequence[Record], moves: Sequence[Move], facts: Sequence[
     first = [fact for fact in newest if fact.revision == 1]
     later = [fact for fact in newest if fact.revision > 1]
     return Batch(records, moves, first, deltas(first), later, bad)
+
+
+async def read_batch(records: Sequence[Record], moves: Sequence[Move], retention_days: int) -> Batch:
+    """The batch of these records, decoded while a transaction in flight goes on."""
+    facts: list[Fact] = []
+    bad: list[Bad] = []
+    for start in range(0, len(records), DECODE_STEP):
+        some_facts, some_bad = read_facts(records[start : start + DECODE_STEP], retention_days)
+        facts += some_facts
+        bad += some_bad
+        await asyncio.sleep(0)
+    return new_batch(records, moves, facts, bad)
 
 
 def read_facts(records: Sequence[Record], retention_days: int) -> tuple[list[Fact], list[Bad]]:

@@ -17,7 +17,7 @@ from observatory.adapters.kafka import Record
 from observatory.adapters.postgres.ledger import Move, SinkOffsets
 from observatory.adapters.postgres.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, TRANSIENT, Pool, describe
 from streams.ledger import metrics
-from streams.ledger.batch import Batch, move_past, new_batch, read_facts
+from streams.ledger.batch import move_past, read_batch
 from streams.ledger.placement import Position, place
 from streams.ledger.progress import Progress
 from streams.ledger.sink import OffsetsMoved
@@ -30,8 +30,6 @@ POLL_MS = 200
 SMALL_BATCH = 1_000
 PACE_S = 0.1
 """The least time between two polls that bring little: a commit costs as much for one record as for a hundred."""
-DECODE_STEP = 250
-"""Records that are decoded before the transaction in flight gets its turn on the event loop."""
 
 PASSING = (*TRANSIENT, KafkaError, OffsetsMoved)
 
@@ -74,7 +72,7 @@ class Loop(ConsumerRebalanceListener):
         polled = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS)
         records, moves = self._take(polled)
         if records:
-            batch = await self._decode(records, moves)
+            batch = await read_batch(records, moves, self._retention_days)
             await self._finish_writing()
             self._writing = asyncio.create_task(self._writer.write(batch))
         else:
@@ -108,15 +106,6 @@ class Loop(ConsumerRebalanceListener):
             position.next_offset = records[-1].offset + 1
             taken += records
         return taken, moves
-
-    async def _decode(self, records: list[Record], moves: list[Move]) -> Batch:
-        facts, bad = [], []
-        for start in range(0, len(records), DECODE_STEP):
-            some_facts, some_bad = read_facts(records[start : start + DECODE_STEP], self._retention_days)
-            facts += some_facts
-            bad += some_bad
-            await asyncio.sleep(0)
-        return new_batch(records, moves, facts, bad)
 
     async def _finish_writing(self) -> None:
         writing, self._writing = self._writing, None

@@ -55,7 +55,7 @@ async def _position(
 ) -> Position:
     if stored is None:
         return Position(FIRST_EPOCH, begin, begin)
-    if stored.next_offset > end or (stored.next_offset > begin and await _is_another_log(consumer, tp, stored)):
+    if stored.next_offset > end or (stored.next_offset > begin and await is_another_log(consumer, tp, stored)):
         metrics.NEW_LOGS.inc()
         log.error(
             "%s partition %d: this is not the log that was read up to offset %d; reading it from its start, %d",
@@ -71,8 +71,10 @@ async def _position(
     return Position(stored.log_epoch, stored.next_offset, begin)
 
 
-async def _is_another_log(consumer: AIOKafkaConsumer, tp: TopicPartition, stored: StoredOffset) -> bool:
-    """In the log that we read, a record appended at exactly that time stands before the stored offset."""
+async def is_another_log(consumer: AIOKafkaConsumer, tp: TopicPartition, stored: StoredOffset) -> bool:
+    """Whether the broker's log is not the one that was read up to there.
+
+    In the log that we read, a record appended at exactly that time stands before the stored offset."""
     if stored.last_record_at is None:
         return False
     append_ms = round(stored.last_record_at.timestamp() * 1000)

@@ -8,16 +8,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 import asyncpg
 
-from observatory.adapters.kafka import Publisher
-from observatory.adapters.postgres.ledger import SinkOffsets
+from observatory.adapters.kafka import Record
+from observatory.adapters.postgres.ledger import Move, SinkOffsets
 from observatory.adapters.postgres.pool import Pool, describe
-from schemas.topics import LLM_CALLS
+from schemas.topics import LLM_CALLS, Topic
 from streams.ledger import metrics
 from streams.ledger.batch import Bad, Batch, halves, new_batch
-from streams.ledger.progress import Progress
 from streams.ledger.sink import write
 
 log = logging.getLogger(__name__)
@@ -26,14 +26,28 @@ REFUSED = (asyncpg.DataError, ValueError, OverflowError)
 """PostgreSQL, or the driver that encodes for it, cannot take a value."""
 
 
+class DeadLetters(Protocol):
+    """Where records go that cannot be a fact: a `Publisher`."""
+
+    async def dead_letter(self, topic: Topic, record: Record, reason: str) -> None:
+        """Returns when the record is kept."""
+
+
+class Watcher(Protocol):
+    """Who is told of each commit: `Progress`."""
+
+    def applied(self, moves: Sequence[Move]) -> None:
+        """A batch was committed."""
+
+
 class Writer:
     """Writes one batch at a time."""
 
     def __init__(
-        self, pool: Pool, offsets: SinkOffsets, publisher: Publisher, progress: Progress, retention_days: int
+        self, pool: Pool, offsets: SinkOffsets, dead_letters: DeadLetters, watcher: Watcher, retention_days: int
     ) -> None:
-        self._pool, self._offsets, self._publisher = pool, offsets, publisher
-        self._progress, self._retention_days = progress, retention_days
+        self._pool, self._offsets, self._dead_letters = pool, offsets, dead_letters
+        self._watcher, self._retention_days = watcher, retention_days
 
     async def write(self, batch: Batch) -> None:
         """Returns when the batch is committed. Raises what `sink.write` and the producer raise, having moved nothing
@@ -44,7 +58,7 @@ class Writer:
         metrics.BATCH_SECONDS.observe(time.monotonic() - started)
         metrics.BATCH_RECORDS.observe(len(batch.records))
         metrics.EVENTS.inc(len(batch.records))
-        self._progress.applied(batch.moves)
+        self._watcher.applied(batch.moves)
 
     async def _write(self, batch: Batch) -> None:
         """A batch that is refused is written in halves, down to the record at fault."""
@@ -60,6 +74,6 @@ class Writer:
 
     async def _dead_letter(self, bad: Sequence[Bad]) -> None:
         if bad:
-            await asyncio.gather(*(self._publisher.dead_letter(LLM_CALLS, record, reason) for record, reason in bad))
+            await asyncio.gather(*(self._dead_letters.dead_letter(LLM_CALLS, record, reason) for record, reason in bad))
             metrics.DEAD_LETTERS.inc(len(bad))
             log.warning("%d records to the dead letters, the first because: %s", len(bad), bad[0][1])

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from observatory.adapters.postgres.pool import Connection, Pool
+from observatory.adapters.postgres.pool import Connection, Database, Pool
 from observatory.adapters.postgres.queries import load_queries
 
 _SQL = load_queries("observatory.adapters.postgres", "ledger.sql")
@@ -129,9 +129,9 @@ class SinkOffsets:
         self._names = (sink, topic)
         self._owner = owner
 
-    async def read(self, pool: Pool) -> dict[int, StoredOffset]:
+    async def read(self, database: Database) -> dict[int, StoredOffset]:
         """The stored offset of each partition that has one."""
-        rows = await pool.fetch(_SQL["offsets"], *self._names)
+        rows = await database.fetch(_SQL["offsets"], *self._names)
         return {row["part"]: StoredOffset(*row) for row in rows}
 
     async def open_log(self, pool: Pool, part: int, log_epoch: int, next_offset: int) -> None:

@@ -15,6 +15,7 @@ T = TypeVar("T")
 # asyncpg's stubs make these generic; the classes themselves are not.
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Database: TypeAlias = "Pool | Connection"
 
 TRANSIENT = (
     OSError,
