@@ -36,6 +36,11 @@ def call_id(tenant_id: str, request_id: UUID, attempt: int) -> UUID:
     return uuid5(CALL_NAMESPACE, f"{tenant_id}\x1f{request_id}\x1f{attempt}")
 
 
+def adjustment_id(*named_by: str) -> UUID:
+    """The id of an adjustment: of its tenant, provider, model and day, the export that it is from, and its number."""
+    return uuid5(CALL_NAMESPACE, "\x1f".join(("adjustment", *named_by)))
+
+
 def new_traceparent() -> str:
     """A W3C `traceparent` that starts a new sampled trace."""
     return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"

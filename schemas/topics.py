@@ -5,6 +5,7 @@ Topics are created from here by `observatory migrate`; nothing is auto-created.
 
 from dataclasses import dataclass
 
+from schemas.adjustments import CostAdjusted
 from schemas.base import Event
 from schemas.calls import LlmCallRecorded
 from schemas.chat import ChatCompleted, ChatDelta, ChatFailed, ChatRequested, ChatRestarted
@@ -58,9 +59,10 @@ CHAT_RESPONSES = Topic(
 )
 LLM_CALLS = Topic(
     name="llm.calls",
-    key="conversation_id, else request_id",
-    events=(LlmCallRecorded,),
-    description="Every call to a provider with its usage, cost and latency: one record for each revision.",
+    key="conversation_id, else request_id; adjustments by tenant_id",
+    events=(LlmCallRecorded, CostAdjusted),
+    description="Every call to a provider with its usage, cost and latency, one record for each revision; and what a "
+    "provider billed besides.",
     retention_ms=30 * DAY_MS,
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from decimal import (
     Context,
     Decimal,
+    DecimalException,
     DivisionByZero,
     FloatOperation,
     Inexact,
@@ -21,6 +22,9 @@ MONEY = Context(
     traps=[Inexact, InvalidOperation, DivisionByZero, Overflow, Underflow, Subnormal, FloatOperation],
 )
 """60 digits: 2^53 tokens at any price with 20 decimals, summed over more calls than anyone will make."""
+
+BOOKABLE = Context(prec=34, Emax=11, Emin=-10, traps=[InvalidOperation, Inexact, Overflow, FloatOperation])
+"""Less than a million million dollars, at most 34 digits and 43 decimals: what a table of the ledger takes."""
 
 ZERO = Decimal(0)
 _MILLION_EXPONENT = 6
@@ -47,4 +51,15 @@ def total(amounts: Iterable[Decimal]) -> Decimal:
     amount = ZERO
     for other in amounts:
         amount = MONEY.add(amount, other)
+    return amount
+
+
+def bookable(text: str) -> Decimal:
+    """The exact amount of a decimal text. Raises `ValueError` for no number or one absurdly large, small or long."""
+    try:
+        amount = BOOKABLE.create_decimal(text)
+    except DecimalException as error:
+        raise ValueError(f"{text[:60]!r} is not an amount that can be booked") from error
+    if not amount.is_finite():
+        raise ValueError("money must be a finite number")
     return amount

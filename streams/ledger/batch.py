@@ -1,4 +1,4 @@
-"""One batch of records, decoded: the facts it states, what could not be read, and the offsets it moves."""
+"""One batch of records, decoded: what it states (facts, adjustments), what could not be read, the offsets it moves."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from observatory.adapters.kafka import Record, Unreadable
+from observatory.adapters.postgres.adjustments import Adjustment
 from observatory.adapters.postgres.ledger import Fact, Move, RollupDelta
+from streams.ledger.adjustments import read_adjustment, states_adjustment
 from streams.ledger.decode import read_fact
 from streams.ledger.rollups import deltas
 
@@ -15,6 +17,7 @@ DECODE_STEP = 250
 """Records that are decoded before the transaction in flight gets its turn on the event loop."""
 
 Bad = tuple[Record, str]
+Stated = Fact | Adjustment
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,39 +34,52 @@ class Batch:
     first_changes: Sequence[RollupDelta]
     """What `first` adds to the rollups if none of it was there; worked out while another transaction is under way."""
     later: Sequence[Fact]
+    adjustments: Sequence[Adjustment]
     bad: Sequence[Bad]
 
 
-def new_batch(records: Sequence[Record], moves: Sequence[Move], facts: Sequence[Fact], bad: Sequence[Bad]) -> Batch:
-    """The batch of records that state these facts."""
-    newest = highest_revisions(facts)
+def new_batch(records: Sequence[Record], moves: Sequence[Move], stated: Sequence[Stated], bad: Sequence[Bad]) -> Batch:
+    """The batch of records that state these facts and adjustments."""
+    newest = highest_revisions([one for one in stated if isinstance(one, Fact)])
     first = [fact for fact in newest if fact.revision == 1]
     later = [fact for fact in newest if fact.revision > 1]
-    return Batch(records, moves, first, deltas(first), later, bad)
+    adjustments = [one for one in stated if isinstance(one, Adjustment)]
+    return Batch(records, moves, first, deltas(first), later, adjustments, bad)
 
 
 async def read_batch(records: Sequence[Record], moves: Sequence[Move], retention_days: int) -> Batch:
     """The batch of these records, decoded while a transaction in flight goes on."""
-    facts: list[Fact] = []
+    stated: list[Stated] = []
     bad: list[Bad] = []
     for start in range(0, len(records), DECODE_STEP):
-        some_facts, some_bad = read_facts(records[start : start + DECODE_STEP], retention_days)
-        facts += some_facts
+        some, some_bad = read_facts(records[start : start + DECODE_STEP], retention_days)
+        stated += some
         bad += some_bad
         await asyncio.sleep(0)
-    return new_batch(records, moves, facts, bad)
+    return new_batch(records, moves, stated, bad)
 
 
-def read_facts(records: Sequence[Record], retention_days: int) -> tuple[list[Fact], list[Bad]]:
-    """The facts that the records state, and the records that state none with the reason."""
-    facts: list[Fact] = []
+def read_facts(records: Sequence[Record], retention_days: int) -> tuple[list[Stated], list[Bad]]:
+    """The facts and adjustments that the records state, and the records that state none with the reason."""
+    stated: list[Stated] = []
     bad: list[Bad] = []
     for record in records:
         try:
-            facts.append(read_fact(record, retention_days))
+            stated.append(read_fact(record, retention_days))
         except Unreadable as error:
-            bad.append((record, str(error)))
-    return facts, bad
+            # Asked only of what is no call: calls, which nearly all records are, pay nothing for it.
+            _read_other(record, str(error), stated, bad)
+    return stated, bad
+
+
+def _read_other(record: Record, no_fact: str, stated: list[Stated], bad: list[Bad]) -> None:
+    if not states_adjustment(record):
+        bad.append((record, no_fact))
+        return
+    try:
+        stated.append(read_adjustment(record))
+    except Unreadable as error:
+        bad.append((record, str(error)))
 
 
 def highest_revisions(facts: Sequence[Fact]) -> list[Fact]:

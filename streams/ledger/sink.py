@@ -1,4 +1,4 @@
-"""Writes a batch in one transaction: offsets by compare-and-set, facts, and the rollup deltas of what changed.
+"""Writes a batch in one transaction: offsets by compare-and-set, facts, what they change in rollups, adjustments.
 
 Only what was really inserted or replaced changes a rollup, so repeats and reordering change nothing; and when the
 transaction is undone the offsets are undone with it, so the batch is read again.
@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from observatory.adapters.postgres import ledger
+from observatory.adapters.postgres.adjustments import apply_adjustments
 from observatory.adapters.postgres.ledger import Fact, SinkOffsets
 from observatory.adapters.postgres.pool import Connection, Pool
 from streams.ledger.batch import Batch
@@ -29,6 +30,7 @@ async def write(pool: Pool, offsets: SinkOffsets, batch: Batch) -> None:
     1. Move the offsets; whoever else holds a partition of the batch waits here and then finds them moved.
     2. Write the facts: by COPY when all are new, else as far as they are new or newer.
     3. Add to the rollups what the facts that were written change.
+    4. Write the adjustments that are new.
 
     Raises `OffsetsMoved`, and what PostgreSQL refuses.
     """
@@ -37,6 +39,8 @@ async def write(pool: Pool, offsets: SinkOffsets, batch: Batch) -> None:
         if not await offsets.move(connection, batch.moves):
             raise OffsetsMoved
         await _write_facts(connection, batch)
+        if batch.adjustments:
+            await apply_adjustments(connection, batch.adjustments)
 
 
 async def _write_facts(connection: Connection, batch: Batch) -> None:

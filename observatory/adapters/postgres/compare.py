@@ -57,6 +57,12 @@ REPLAYED = (
         ignored=frozenset({"part"}),
         summed=True,
     ),
+    ComparedTable(
+        name="adjustments",
+        time="adjusted_at",
+        names=("adjustment_id",),
+        ignored=frozenset({"recorded_at", "topic_partition", "topic_offset"}),
+    ),
 )
 """Every table that the ledger writes from `llm.calls`."""
 

@@ -15,9 +15,10 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from observatory.cli.problems import Problem
 from observatory.cli.replay import Replay, run_replay
+from schemas.adjustments import CostAdjusted
 from tests.observatory.cli.conftest import CHECKOUT, Cli
 from tests.stack import LiveStack
-from tests.streams.ledger.calls import Body, call
+from tests.streams.ledger.calls import Body, adjusted, call
 from tests.streams.ledger.ground import Ground
 
 AWKWARD = 'a \\ and "Zürich"'
@@ -162,6 +163,18 @@ async def test_rollups_that_were_changed_removed_or_made_up_are_found(ground: Gr
     assert (await found_by(ground)).ok
 
 
+async def test_an_adjustment_is_replayed_and_found_when_it_was_changed(ground: Ground, calls: list[Body]) -> None:
+    async with ground.ledger():
+        await ground.produce([adjusted() for _ in range(3)], ce_type=CostAdjusted.ce_type.encode())
+        await ground.until_applied()
+    found = await found_by(ground)
+    assert found.ok
+    assert found.tables[2].rows == (3, 3)
+    await ground.pool.execute("UPDATE ledger.adjustments SET amount_usd = amount_usd + 0.0000000001")
+    assert kinds(await found_by(ground), "adjustments") == {"differs": 3}
+    await ground.pool.execute("UPDATE ledger.adjustments SET amount_usd = amount_usd - 0.0000000001")
+
+
 async def test_what_the_ledger_has_not_read_yet_is_no_difference(ground: Ground, calls: list[Body]) -> None:
     await ground.produce([call() for _ in range(7)])
     found = await found_by(ground)
@@ -226,4 +239,4 @@ async def test_of_a_topic_that_lost_its_oldest_records_only_what_came_surely_lat
     assert found.rebuilt.complete_from is not None
     assert found.since >= found.rebuilt.complete_from + timedelta(days=1)
     assert datetime.now(UTC) - found.rebuilt.complete_from < timedelta(hours=1)
-    assert [compared.rows for compared in found.tables] == [(0, 0), (0, 0)]
+    assert [compared.rows for compared in found.tables] == [(0, 0)] * 3

@@ -50,6 +50,16 @@ def call(**changes: object) -> Body:
     return {name: value for name, value in {**body, **changes}.items() if value is not None}
 
 
+def adjusted(**changes: object) -> Body:
+    """A good body of `cost.adjusted`; a change to None takes a field away. It has a call_id for its key alone."""
+    body: Body = {
+        "adjustment_id": new_id(), "call_id": new_id(), "tenant_id": "acme", "provider": "openai",
+        "model": "gpt-4o-mini", "day": "2026-10-03", "booked_month": "2026-11-01", "amount_usd": "-0.00012345",
+        "reason": "less billed than booked", "export_id": "sha256:1", "adjusted_at": NOW.isoformat(),
+    }  # fmt: skip
+    return {name: value for name, value in {**body, **changes}.items() if value is not None}
+
+
 def encode(body: Body) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode()
 

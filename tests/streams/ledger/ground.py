@@ -167,7 +167,7 @@ async def new_ground(kafka: str, database_url: str) -> AsyncIterator[Ground]:
     await create_topics(own)
     pool = await open_pool(database_url, size=2, application="test")
     try:
-        await pool.execute("TRUNCATE ledger.calls, ledger.rollup_1m, ledger.sink_offsets")
+        await pool.execute("TRUNCATE ledger.calls, ledger.rollup_1m, ledger.sink_offsets, ledger.adjustments")
         yield Ground(settings, pool)
     finally:
         await pool.close()
