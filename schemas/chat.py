@@ -105,13 +105,23 @@ class ChatCompleted(Event):
     provider_fields: JsonObject | None = None
 
 
+class BudgetLeft(Body):
+    """The budget that refused a request: its limit, what is left of it, and when it resets (never, without a time)."""
+
+    budget_id: str
+    limit_usd: Usd
+    left_usd: Usd
+    resets_at: Time | None = None
+
+
 class ChatError(Body):
-    """Why a request failed, for a program (`code`) and for a person (`message`)."""
+    """Why a request failed, for a program (`code`) and for a person (`message`); `budget` with `budget_exceeded`."""
 
     code: str
     message: str
     retryable: bool
     provider_status: int | None = None
+    budget: BudgetLeft | None = None
 
 
 class ChatFailed(Event):

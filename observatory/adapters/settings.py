@@ -91,6 +91,10 @@ class ChatSettings(BaseSettings):
     drain_s: Seconds = 15.0
     max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
     deadline_s: Seconds = 120.0
+    max_output_tokens: Annotated[int, Field(ge=1, le=2**31 - 1)] = Field(
+        4096, validation_alias="OBSERVATORY_MAX_OUTPUT_TOKENS"
+    )
+    """What a request without a cap of its own gets as one under a hard budget."""
 
 
 class Settings(BaseSettings):

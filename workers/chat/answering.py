@@ -10,6 +10,7 @@ from observatory.adapters.kafka import Publisher
 from observatory.adapters.postgres.group_commit import GroupCommit
 from observatory.adapters.postgres.journal import AttemptStart, Journal, NextAttempt
 from observatory.adapters.postgres.pool import insist
+from observatory.adapters.postgres.reservations import Refusal, StaleBudgets
 from observatory.adapters.providers.base import LLMProvider, ProviderError
 from observatory.adapters.providers.registry import NoSuchProvider, Providers
 from observatory.adapters.settings import ChatSettings
@@ -18,6 +19,7 @@ from observatory.rules.retry import may_retry, next_pause_s
 from schemas.chat import ChatError, ChatRequested, Message
 from schemas.envelope import call_id
 from workers.chat.attempt import Answered, Caller, Cancelled, Ended, Sending
+from workers.chat.budgeting import Budgeting, NoBound
 from workers.chat.delivery import Delivery
 from workers.chat.settling import Settler
 from workers.chat.streaming import AnswerStream
@@ -39,10 +41,11 @@ class Answering:
         publisher: Publisher,
         providers: Providers,
         caller: Caller,
+        budgeting: Budgeting,
     ) -> None:
         self._settings, self._journal, self._settler = settings, journal, settler
-        self._publisher, self._providers, self._caller = publisher, providers, caller
-        self._starts: GroupCommit[NextAttempt, datetime | None] = GroupCommit("begin", journal.begin_attempts)
+        self._publisher, self._providers, self._caller, self._budgeting = publisher, providers, caller, budgeting
+        self._starts: GroupCommit[NextAttempt, datetime | Refusal | None] = GroupCommit("begin", journal.begin_attempts)
 
     def first_attempt(self, delivery: Delivery) -> AttemptStart | None:
         """The attempt to begin in the claim's commit; None when there is none to make, or not before the claim."""
@@ -50,10 +53,9 @@ class Answering:
         if request.use_history or datetime.now(UTC) >= delivery.deadline:
             return None
         try:
-            provider = self._providers.choose(request)
-        except NoSuchProvider:
+            return self._start(request, self._providers.choose(request), 1)
+        except (NoSuchProvider, NoBound):
             return None
-        return self._start(request, provider, 1)
 
     async def answer(self, work: Work) -> bool:
         """From the claim to the outcome; False when the epoch was lost on the way and the outcome is not ours."""
@@ -69,6 +71,8 @@ class Answering:
             return await self._settler.fail(work, error("no_such_provider", str(unknown)))
         if work.request.use_history:
             work.request = await self._with_history(work.request)
+        if claimed.refusal is not None:
+            return await self._settler.fail(work, await self._budgeting.error_of(claimed.refusal))
         return await self._attempts(work, provider)
 
     async def drain(self) -> None:
@@ -78,15 +82,18 @@ class Answering:
 
     async def _attempts(self, work: Work, provider: LLMProvider) -> bool:
         limit = self._settings.max_attempts + work.claimed.epoch - 1
-        started_at = work.claimed.claimed_at if work.begun else None
-        restarted = "another worker took over" if work.attempts and not work.begun else None
+        started_at = work.claimed.claimed_at if work.claimed.begun else None
+        restarted = "another worker took over" if work.attempts and not work.claimed.begun else None
         while True:
             if datetime.now(UTC) >= work.delivery.deadline:
                 late = error("deadline_exceeded", "the deadline passed before a call could be made")
                 begun = None if started_at is None else not_sent()
                 return await self._settler.fail(work, late, provider, begun)
             if started_at is None:
-                started_at = await self._begin(work, provider)
+                begun_at = await self._begin(work, provider)
+                if isinstance(begun_at, ChatError):
+                    return await self._settler.fail(work, begun_at)
+                started_at = begun_at
             if started_at is None:
                 return False
             if not work.lease.holds():
@@ -102,24 +109,39 @@ class Answering:
             await asyncio.sleep(pause_s)
             started_at, restarted = None, ended.error.error_type
 
-    async def _begin(self, work: Work, provider: LLMProvider) -> datetime | None:
-        """The next attempt, in its own commit; None when the epoch or the lease is lost."""
+    async def _begin(self, work: Work, provider: LLMProvider) -> datetime | ChatError | None:
+        """The next attempt, in its own commit; None when epoch or lease are lost, or why a budget refuses."""
+        while True:
+            try:
+                next_attempt = self._next(work, provider)
+                started_at = await self._starts.submit(next_attempt)
+            except NoBound as unbounded:
+                return await self._budgeting.error_of(unbounded)
+            except StaleBudgets:
+                await self._budgeting.refresh()
+                continue
+            if isinstance(started_at, Refusal):
+                return await self._budgeting.error_of(started_at)
+            if started_at is not None:
+                work.attempts = next_attempt.attempt
+                work.capped = next_attempt.start.reservation is not None
+            return started_at
+
+    def _next(self, work: Work, provider: LLMProvider) -> NextAttempt:
+        """Raises `NoBound`."""
         tenant_id, request_id = work.delivery.key
         number = work.attempts + 1
-        started_at = await self._starts.submit(
-            NextAttempt(
-                tenant_id=tenant_id,
-                request_id=request_id,
-                epoch=work.claimed.epoch,
-                attempt=number,
-                start=self._start(work.request, provider, number),
-            )
+        return NextAttempt(
+            tenant_id=tenant_id,
+            request_id=request_id,
+            epoch=work.claimed.epoch,
+            attempt=number,
+            start=self._start(work.request, provider, number),
+            budget_version=self._budgeting.version,
         )
-        if started_at is not None:
-            work.attempts = number
-        return started_at
 
     def _start(self, request: ChatRequested, provider: LLMProvider, number: int) -> AttemptStart:
+        """Raises `NoBound`."""
         identity = AttemptIdentity(
             call_id=call_id(request.tenant_id, request.request_id, number),
             attempt=number,
@@ -133,6 +155,7 @@ class Answering:
             model=request.model,
             record=record_json(identity, result),
             cost_usd=result.cost.usd,
+            reservation=self._budgeting.reservation(request, provider),
         )
 
     async def _call(self, work: Work, provider: LLMProvider, started_at: datetime, restarted: str | None) -> Ended:
@@ -143,7 +166,7 @@ class Answering:
             call_id=call_id(*work.delivery.key, work.attempts),
             number=work.attempts,
             provider=provider,
-            request=work.request,
+            request=self._budgeting.capped(work.request) if work.capped else work.request,
             started_at=started_at,
             deadline=work.delivery.deadline,
             queue_ms=work.queue_ms,

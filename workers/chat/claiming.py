@@ -10,8 +10,10 @@ import asyncpg
 
 from observatory.adapters.postgres.journal import Claim, Claimed, Journal, RequestKey, Standing
 from observatory.adapters.postgres.pool import insist
+from observatory.adapters.postgres.reservations import StaleBudgets
 from observatory.adapters.settings import Settings
 from workers.chat.answering import Answering
+from workers.chat.budgeting import Budgeting
 from workers.chat.delivery import Delivery
 from workers.chat.intake import Intake
 from workers.chat.leases import Leases
@@ -40,12 +42,13 @@ class Claiming:
         leases: Leases,
         outbox: Outbox,
         answering: Answering,
+        budgeting: Budgeting,
         wake: asyncio.Event,
     ) -> None:
         self._owner = settings.instance or "chat"
         self._slots = settings.chat.concurrency
         self._queue, self._intake, self._journal, self._leases = queue, intake, journal, leases
-        self._outbox, self._answering, self._wake = outbox, answering, wake
+        self._outbox, self._answering, self._budgeting, self._wake = outbox, answering, budgeting, wake
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -82,13 +85,18 @@ class Claiming:
             self._wake.clear()
 
     async def _claim(self, batch: Sequence[Delivery]) -> None:
-        claims = [self._claim_of(delivery) for delivery in batch]
+        claims: list[Claim] = []
         asked_at, owner = 0.0, f"{self._owner}/{uuid4()}"
 
         async def ask() -> tuple[dict[RequestKey, Claimed], dict[RequestKey, Standing]]:
-            nonlocal asked_at
-            asked_at = time.monotonic()
-            return await self._journal.claim(claims, owner, self._leases.length)
+            nonlocal asked_at, claims
+            while True:
+                claims = [self._claim_of(delivery) for delivery in batch]
+                asked_at = time.monotonic()
+                try:
+                    return await self._journal.claim(claims, owner, self._leases.length, self._budgeting.version)
+                except StaleBudgets:
+                    await self._budgeting.refresh()
 
         try:
             claimed, standings = await insist("claim", ask)
@@ -133,7 +141,7 @@ class Claiming:
             lease=self._leases.hold(delivery.key, claimed.epoch, asked_at + claimed.lease_left_s),
             claimed=claimed,
             claimed_at=time.monotonic(),
-            begun=claim.first_attempt if claimed.epoch == 1 else None,
+            capped=claim.first_attempt is not None and claim.first_attempt.reservation is not None,
             attempts=claimed.attempts,
         )
         task = asyncio.create_task(self._answer(work))

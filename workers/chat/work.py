@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from observatory.adapters.postgres.journal import AttemptStart, Claimed
+from observatory.adapters.postgres.journal import Claimed
 from observatory.adapters.providers.base import LLMProvider
 from observatory.rules.attempts import AttemptIdentity
 from schemas.chat import ChatError, ChatRequested
@@ -15,7 +15,7 @@ from workers.chat.delivery import Delivery, Lease
 class Work:
     """What is being answered: `request` with the whole prompt, the attempts made so far and what each of them cost.
 
-    `begun` is the attempt that began in the claim's commit. `claimed_at` is monotonic.
+    `capped`: a hard budget covers the attempt that was begun last. `claimed_at` is monotonic.
     """
 
     delivery: Delivery
@@ -23,7 +23,7 @@ class Work:
     lease: Lease
     claimed: Claimed
     claimed_at: float
-    begun: AttemptStart | None
+    capped: bool
     attempts: int
     costs: list[tuple[Decimal | None, str]] = field(default_factory=list)
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiokafka.errors import KafkaError
 
 from observatory.adapters.kafka import Publisher
+from observatory.adapters.postgres.budgets import Budgets
 from observatory.adapters.postgres.journal import Journal
 from observatory.adapters.postgres.pool import INDEX_PLANS, LAZY_COMMITS, TRANSIENT, describe, insist, open_pool
 from observatory.adapters.prices import PriceBook
@@ -16,6 +17,7 @@ from observatory.adapters.settings import Settings
 from observatory.adapters.telemetry import MetricsServer
 from workers.chat.answering import Answering
 from workers.chat.attempt import Caller
+from workers.chat.budgeting import Budgeting
 from workers.chat.claiming import Claiming
 from workers.chat.intake import Intake
 from workers.chat.leases import Leases
@@ -46,8 +48,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     providers = Providers(settings.providers, concurrency=chat.concurrency)
     outbox, leases = Outbox(journal, publisher), Leases(journal, chat.lease_s, chat.renew_s)
     intake = Intake(settings, publisher, queue, wake)
-    answering = Answering(chat, journal, Settler(journal, outbox), publisher, providers, Caller(PriceBook()))
-    claiming = Claiming(settings, queue, intake, journal, leases, outbox, answering, wake)
+    prices = PriceBook()
+    budgeting = Budgeting(Budgets(pool), prices, chat.max_output_tokens)
+    settler, caller = Settler(journal, outbox), Caller(prices)
+    answering = Answering(chat, journal, settler, publisher, providers, caller, budgeting)
+    claiming = Claiming(settings, queue, intake, journal, leases, outbox, answering, budgeting, wake)
     metrics = MetricsServer(
         settings.metrics_host,
         settings.metrics_port,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from schemas.chat import ChatFailed
+from schemas.chat import BudgetLeft, ChatFailed
 
 PROBLEM_TYPE = "urn:llm-observatory:problem:"
 
@@ -35,7 +35,7 @@ class Refusal(Exception):
     """An answer that is not what was asked for.
 
     `retry_after_s` is sent as `Retry-After`. `final` tells clients that retry by themselves not to.
-    `errors` lists single faults of a body: `pointer` (JSON pointer) and `detail` of each.
+    `errors` lists single faults of a body: `pointer` (JSON pointer) and `detail` of each. `budget`: which refused.
     """
 
     status: int
@@ -46,6 +46,7 @@ class Refusal(Exception):
     final: bool = False
     request_id: str | None = None
     errors: Sequence[Mapping[str, str]] = field(default=())
+    budget: BudgetLeft | None = None
 
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.message}"
@@ -68,7 +69,9 @@ class Refusal(Exception):
         """`{"error": {message, type, param, code}}`."""
         default = "invalid_request_error" if self.status < 500 else "api_error"
         kind = _OPENAI_TYPE_OF_STATUS.get(self.status, default)
-        error = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
+        error: dict[str, object] = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
+        if self.budget is not None:
+            error["budget"] = self.budget.model_dump(mode="json")
         return orjson.dumps({"error": error})
 
     def as_anthropic(self) -> bytes:
@@ -90,6 +93,8 @@ class Refusal(Exception):
             problem["request_id"] = self.request_id
         if self.errors:
             problem["errors"] = list(self.errors)
+        if self.budget is not None:
+            problem |= self.budget.model_dump(mode="json")
         return orjson.dumps(problem)
 
 
@@ -104,6 +109,7 @@ def refusal_of(failed: ChatFailed) -> Refusal:
         retry_after_s=1 if status == 429 else None,
         final=not error.retryable,
         request_id=str(failed.request_id),
+        budget=error.budget,
     )
 
 

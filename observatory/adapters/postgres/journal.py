@@ -15,6 +15,13 @@ from asyncpg import Record
 
 from observatory.adapters.postgres.pool import Pool
 from observatory.adapters.postgres.queries import load_queries
+from observatory.adapters.postgres.reservations import (
+    Refusal,
+    Reservation,
+    refusal_of,
+    reserve_columns,
+    unless_stale,
+)
 
 SQL = load_queries(__package__, "journal.sql")
 
@@ -27,18 +34,22 @@ LeaseKey = tuple[str, UUID, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStart:
-    """An attempt about to be made. `record` is what will be said of it if its worker dies before it knows more."""
+    """An attempt about to be made. `record` is what will be said of it if its worker dies before it knows more.
+
+    Without a `reservation` no hard budget covers it.
+    """
 
     call_id: UUID
     provider: str
     model: str
     record: str
     cost_usd: Decimal | None
+    reservation: Reservation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A wish to answer a request; with `first_attempt` that attempt begins in the same commit."""
+    """A wish to answer a request; with `first_attempt` that attempt begins in the same commit, if its budgets allow."""
 
     tenant_id: str
     request_id: UUID
@@ -62,7 +73,7 @@ class Claim:
 class Claimed:
     """The request is ours under `epoch`; `attempts` have begun so far, this claim's first one included.
 
-    `lease_left_s` counts from the last time that the database was asked.
+    `lease_left_s` counts from the last time that the database was asked. `refusal`: what kept the first attempt back.
     """
 
     epoch: int
@@ -70,6 +81,12 @@ class Claimed:
     attempts: int
     claimed_at: datetime
     lease_left_s: float
+    refusal: Refusal | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the first attempt began with this claim; what an earlier owner began is his."""
+        return self.epoch == 1 and self.attempts == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +103,14 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextAttempt:
-    """Attempt number `attempt` of a request that we hold under `epoch`."""
+    """Attempt number `attempt` of a request that we hold under `epoch`, decided by the budgets of a version."""
 
     tenant_id: str
     request_id: UUID
     epoch: int
     attempt: int
     start: AttemptStart
+    budget_version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,17 +161,24 @@ class Journal:
         self._pool, self._lazy = pool, lazy
 
     async def claim(
-        self, claims: Sequence[Claim], owner: str, lease: timedelta
+        self, claims: Sequence[Claim], owner: str, lease: timedelta, budget_version: int
     ) -> tuple[dict[RequestKey, Claimed], dict[RequestKey, Standing]]:
         """Claims what can be claimed; tells how the others stand. One that is in neither waits for its turn.
 
         `owner` names this very batch: what it owns already was claimed by a first try whose answer was lost.
+        Raises `StaleBudgets` when there are other budgets than those of `budget_version`.
         """
-        claimed = _by_key(await self._pool.fetch(SQL["claim"], *_claim_columns(claims), owner, lease))
+        columns = _claim_columns(claims)
+        budgets, wishes = reserve_columns([c.first_attempt.reservation if c.first_attempt else None for c in claims])
+        arguments = (*columns, owner, lease, [budget_version], *budgets, *wishes)
+        rows = await unless_stale(self._pool.fetch(SQL["claim"], *arguments))
+        refused = {row["call_id"]: refusal_of(row) for row in rows if row["call_id"] is not None}
+        claimed = _by_key(row for row in rows if row["call_id"] is None)
         others = await self._standings([claim.key for claim in claims if claim.key not in claimed])
         claimed |= {key: row for key, row in others.items() if row["owner"] == owner and row["state"] == "claimed"}
         standings = {key: _standing(row) for key, row in others.items() if key not in claimed}
-        return {key: _claimed(row) for key, row in claimed.items()}, standings
+        refusals = {c.key: refused.get(c.first_attempt.call_id) for c in claims if c.first_attempt} if refused else {}
+        return {key: _claimed(row, refusals.get(key)) for key, row in claimed.items()}, standings
 
     async def _standings(self, keys: Sequence[RequestKey]) -> dict[RequestKey, Record]:
         return _by_key(await self._pool.fetch(SQL["standing"], *_columns(keys, 2))) if keys else {}
@@ -168,21 +193,29 @@ class Journal:
         rows = await self._pool.fetch(SQL["turns"], tenant_id, conversation_id)
         return [row["messages"] for row in rows]
 
-    async def begin_attempts(self, attempts: Sequence[NextAttempt]) -> list[datetime | None]:
-        """When each attempt began, by the database's clock; None: the epoch or the lease is lost, do not call."""
+    async def begin_attempts(self, attempts: Sequence[NextAttempt]) -> list[datetime | Refusal | None]:
+        """When each attempt began, by the database's clock; None: the epoch or the lease is lost, do not call.
+
+        Raises `StaleBudgets` when one of them was decided by other budgets than there are now.
+        """
+        ordered = sorted(attempts, key=attrgetter("tenant_id", "request_id"))
         rows = [
             (a.tenant_id, a.request_id, a.epoch, a.attempt, a.start.call_id, a.start.provider, a.start.model,
              a.start.record, a.start.cost_usd)
-            for a in sorted(attempts, key=attrgetter("tenant_id", "request_id"))
+            for a in ordered
         ]  # fmt: skip
-        begun = await self._begun(SQL["begin_attempts"], _columns(rows, 9))
+        budgets, wishes = reserve_columns([a.start.reservation for a in ordered])
+        versions = list({a.budget_version for a in attempts})
+        arguments = (*_columns(rows, 9), versions, *budgets, *wishes)
+        begun: dict[UUID, datetime | Refusal] = {
+            row["call_id"]: row["started_at"] or refusal_of(row)
+            for row in await unless_stale(self._pool.fetch(SQL["begin_attempts"], *arguments))
+        }
         missing = [(a.start.call_id, a.epoch) for a in attempts if a.start.call_id not in begun]
         if missing:
-            begun.update(await self._begun(SQL["begun_attempts"], _columns(missing, 2)))
+            known = await self._pool.fetch(SQL["begun_attempts"], *_columns(missing, 2))
+            begun.update({row["call_id"]: row["started_at"] for row in known})
         return [begun.get(a.start.call_id) for a in attempts]
-
-    async def _begun(self, statement: str, arguments: Sequence[object]) -> dict[UUID, datetime]:
-        return {row["call_id"]: row["started_at"] for row in await self._pool.fetch(statement, *arguments)}
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """Writes calls and outcomes in one commit.
@@ -269,8 +302,9 @@ def _claim_columns(claims: Sequence[Claim]) -> list[list[object]]:
     return _columns(rows, 15)
 
 
-def _claimed(row: Record) -> Claimed:
-    return Claimed(row["epoch"], row["lost_epochs"], row["attempts"], row["claimed_at"], row["lease_left_s"])
+def _claimed(row: Record, refusal: Refusal | None) -> Claimed:
+    attempts = row["attempts"] - (refusal is not None)
+    return Claimed(row["epoch"], row["lost_epochs"], attempts, row["claimed_at"], row["lease_left_s"], refusal)
 
 
 def _standing(row: Record) -> Standing:

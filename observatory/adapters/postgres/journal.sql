@@ -2,13 +2,17 @@
 
 -- name: claim
 -- Takes requests that are new or whose lease ended; inserts the first attempt of a new one with it. What an earlier
--- owner left as started becomes unknown. Rows come back only for what was claimed.
+-- owner left as started becomes unknown. Rows come back for what was claimed, then for first attempts that
+-- their budgets refuse. $18..$21: version of the budgets known, those of the batch (see journal.reserve).
 WITH incoming AS (
   SELECT * FROM unnest(
     $1::text[], $2::uuid[], $3::bytea[], $4::int[], $5::bigint[], $6::text[], $7::text[], $8::boolean[],
-    $9::timestamptz[], $10::text[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::numeric[]
-  ) AS t (tenant_id, request_id, body_sha256, topic_partition, topic_offset, record_key, conversation_id, use_history,
-          published_at, traceparent, call_id, provider, model, record, cost_usd)
+    $9::timestamptz[], $10::text[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::numeric[],
+    $22::numeric[], $23::text[]
+  ) WITH ORDINALITY AS t (
+    tenant_id, request_id, body_sha256, topic_partition, topic_offset, record_key, conversation_id, use_history,
+    published_at, traceparent, call_id, provider, model, record, cost_usd, amount_usd, matched, place)
+   WHERE (SELECT journal.check_budgets($18::bigint[]))
 ), heads AS (
   INSERT INTO journal.conversation_heads AS h (tenant_id, conversation_id, request_id)
   SELECT i.tenant_id, i.conversation_id, i.request_id
@@ -35,23 +39,42 @@ WITH incoming AS (
         lost_epochs = r.lost_epochs + (r.owner IS NOT NULL)::int
     WHERE r.state = 'claimed' AND r.lease_until < now() AND r.body_sha256 = excluded.body_sha256
   RETURNING r.tenant_id, r.request_id, r.epoch, r.lost_epochs, r.attempts
-), first_attempts AS (
-  INSERT INTO journal.attempts (call_id, tenant_id, request_id, attempt, epoch, record_key, provider, model, cost_usd,
-                                record, traceparent)
-  SELECT i.call_id, i.tenant_id, i.request_id, 1, 1, i.record_key, i.provider, i.model, i.cost_usd, i.record,
-         i.traceparent
-    FROM claimed c
-    JOIN incoming i ON i.tenant_id = c.tenant_id AND i.request_id = c.request_id
-   WHERE c.epoch = 1 AND i.call_id IS NOT NULL
 ), left_behind AS (
   UPDATE journal.attempts a
      SET status = 'unknown', revision = a.revision + 1, open = true, changed_at = now()
     FROM claimed c
    WHERE c.epoch > 1 AND a.tenant_id = c.tenant_id AND a.request_id = c.request_id AND a.status = 'started'
+  RETURNING a.call_id
+), wishes AS (
+  SELECT array_agg(i.call_id ORDER BY i.place) AS calls, array_agg(i.tenant_id ORDER BY i.place) AS tenants,
+         array_agg(i.request_id ORDER BY i.place) AS requests, array_agg(i.amount_usd ORDER BY i.place) AS amounts,
+         array_agg(i.matched ORDER BY i.place) AS matched
+    FROM claimed c
+    JOIN incoming i ON i.tenant_id = c.tenant_id AND i.request_id = c.request_id
+   WHERE cardinality($19::text[]) > 0 AND c.epoch = 1 AND i.amount_usd IS NOT NULL
+  HAVING count(*) > 0
+), refused AS MATERIALIZED (
+  SELECT r.*
+    FROM wishes w,
+         LATERAL journal.reserve($19::text[], $20::timestamptz[], $21::timestamptz[], w.calls, w.tenants, w.requests,
+                                 w.amounts, w.matched) AS r
+   WHERE (SELECT count(*) FROM left_behind) >= 0  -- budgets are locked after all other rows
+), first_attempts AS (
+  INSERT INTO journal.attempts (call_id, tenant_id, request_id, attempt, epoch, record_key, provider, model, cost_usd,
+                                record, traceparent, reserved)
+  SELECT i.call_id, i.tenant_id, i.request_id, 1, 1, i.record_key, i.provider, i.model, i.cost_usd, i.record,
+         i.traceparent, i.amount_usd IS NOT NULL
+    FROM claimed c
+    JOIN incoming i ON i.tenant_id = c.tenant_id AND i.request_id = c.request_id
+   WHERE c.epoch = 1 AND i.call_id IS NOT NULL AND NOT EXISTS (SELECT FROM refused r WHERE r.call_id = i.call_id)
 )
 SELECT tenant_id, request_id, epoch, lost_epochs, attempts, now() AS claimed_at,
-       extract(epoch FROM $17::interval)::float8 AS lease_left_s
-  FROM claimed;
+       extract(epoch FROM $17::interval)::float8 AS lease_left_s,
+       NULL::uuid AS call_id, NULL::text AS budget_id, NULL::numeric AS limit_usd, NULL::numeric AS left_usd,
+       NULL::timestamptz AS resets_at
+  FROM claimed
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, call_id, budget_id, limit_usd, left_usd, resets_at FROM refused;
 
 -- name: standing
 -- How the requests stand that could not be claimed.
@@ -69,11 +92,13 @@ SELECT cost_usd, cost_state FROM journal.attempts WHERE tenant_id = $1 AND reque
 SELECT messages FROM app.turns WHERE tenant_id = $1 AND conversation_id = $2 ORDER BY turn;
 
 -- name: begin_attempts
--- The next attempt of each request, if its epoch and lease still hold.
+-- The next attempt of each request, if its epoch and lease still hold and its budgets have room; of one that they refuse
+-- the budget. $10..$13: versions of the budgets known, those of the batch (see journal.reserve).
 WITH incoming AS (
   SELECT * FROM unnest($1::text[], $2::uuid[], $3::int[], $4::int[], $5::uuid[], $6::text[], $7::text[], $8::text[],
-                       $9::numeric[])
-    AS t (tenant_id, request_id, epoch, attempt, call_id, provider, model, record, cost_usd)
+                       $9::numeric[], $14::numeric[], $15::text[])
+    AS t (tenant_id, request_id, epoch, attempt, call_id, provider, model, record, cost_usd, amount_usd, matched)
+   WHERE (SELECT journal.check_budgets($10::bigint[]))
 ), numbered AS (
   UPDATE journal.requests r
      SET attempts = i.attempt
@@ -81,12 +106,31 @@ WITH incoming AS (
    WHERE r.tenant_id = i.tenant_id AND r.request_id = i.request_id AND r.epoch = i.epoch AND r.state = 'claimed'
      AND r.lease_until > now() AND r.attempts = i.attempt - 1
   RETURNING r.record_key, r.traceparent, i.*
+), wishes AS (
+  SELECT array_agg(call_id) AS calls, array_agg(tenant_id) AS tenants, array_agg(request_id) AS requests,
+         array_agg(amount_usd) AS amounts, array_agg(matched) AS matched
+    FROM numbered
+   WHERE cardinality($11::text[]) > 0 AND amount_usd IS NOT NULL
+  HAVING count(*) > 0
+), refused AS MATERIALIZED (
+  SELECT r.*
+    FROM wishes w,
+         LATERAL journal.reserve($11::text[], $12::timestamptz[], $13::timestamptz[], w.calls, w.tenants, w.requests,
+                                 w.amounts, w.matched) AS r
+), begun AS (
+  INSERT INTO journal.attempts (call_id, tenant_id, request_id, attempt, epoch, record_key, provider, model, cost_usd,
+                                record, traceparent, reserved)
+  SELECT n.call_id, n.tenant_id, n.request_id, n.attempt, n.epoch, n.record_key, n.provider, n.model, n.cost_usd,
+         n.record, n.traceparent, n.amount_usd IS NOT NULL
+    FROM numbered n
+   WHERE NOT EXISTS (SELECT FROM refused r WHERE r.call_id = n.call_id)
+  RETURNING call_id, started_at
 )
-INSERT INTO journal.attempts (call_id, tenant_id, request_id, attempt, epoch, record_key, provider, model, cost_usd,
-                              record, traceparent)
-SELECT call_id, tenant_id, request_id, attempt, epoch, record_key, provider, model, cost_usd, record, traceparent
-  FROM numbered
-RETURNING call_id, started_at;
+SELECT call_id, started_at, NULL::text AS budget_id, NULL::numeric AS limit_usd, NULL::numeric AS left_usd,
+       NULL::timestamptz AS resets_at
+  FROM begun
+UNION ALL
+SELECT call_id, NULL, budget_id, limit_usd, left_usd, resets_at FROM refused;
 
 -- name: begun_attempts
 -- Those that a repeated begin_attempts finds begun already, its first answer having been lost. One of the same number
@@ -97,7 +141,8 @@ SELECT a.call_id, a.started_at
  WHERE a.status = 'started';
 
 -- name: settle
--- What is known of attempts grows, and requests get their one outcome, if their epoch still holds.
+-- What is known of attempts grows, and requests get their one outcome, if their epoch still holds. Budgets are charged
+-- what the attempts cost, after all other rows are locked.
 WITH calls AS (
   SELECT * FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::text[], $5::text[])
     AS t (call_id, status, cost_usd, cost_state, record)
@@ -107,7 +152,8 @@ WITH calls AS (
          revision = a.revision + 1, open = true, changed_at = now()
     FROM calls c
    WHERE a.call_id = c.call_id AND a.status IN ('started', 'unknown', 'not_sent')
-  RETURNING a.call_id, a.revision, a.started_at
+  RETURNING a.call_id, a.revision, a.started_at, a.reserved,
+            journal.charge_of(a.status, a.cost_state, a.cost_usd) AS charge
 ), outcomes AS (
   SELECT * FROM unnest($6::text[], $7::uuid[], $8::int[], $9::text[], $10::text[], $11::text[], $12::text[])
     AS t (tenant_id, request_id, epoch, state, outcome, turn, user_id)
@@ -121,17 +167,27 @@ WITH calls AS (
   DELETE FROM journal.conversation_heads h USING finished f
    WHERE f.use_history AND h.tenant_id = f.tenant_id AND h.conversation_id = f.conversation_id
      AND h.request_id = f.request_id
+  RETURNING h.request_id
 ), conversations AS (
   INSERT INTO app.conversations AS c (tenant_id, conversation_id, user_id)
   SELECT f.tenant_id, f.conversation_id, f.user_id FROM finished f WHERE f.turn IS NOT NULL ORDER BY 1, 2
   ON CONFLICT (tenant_id, conversation_id) DO UPDATE SET updated_at = now()
+  RETURNING c.conversation_id
 ), turns AS (
   INSERT INTO app.turns (tenant_id, conversation_id, request_id, messages)
   SELECT f.tenant_id, f.conversation_id, f.request_id, f.turn FROM finished f WHERE f.turn IS NOT NULL
+), charges AS (
+  SELECT array_agg(call_id) AS calls, array_agg(charge) AS charges FROM settled WHERE reserved HAVING count(*) > 0
+), charged AS (
+  SELECT journal.charge(calls, charges) AS done
+    FROM charges
+   WHERE (SELECT count(*) FROM finished) + (SELECT count(*) FROM freed) + (SELECT count(*) FROM conversations) >= 0
 )
 SELECT call_id AS id, revision, started_at, NULL::text AS tenant_id FROM settled
 UNION ALL
-SELECT request_id, NULL, NULL, tenant_id FROM finished;
+SELECT request_id, NULL, NULL, tenant_id FROM finished
+UNION ALL
+SELECT NULL, NULL, NULL, NULL FROM charged WHERE NOT done;
 
 -- name: attempts_now
 SELECT call_id, revision, started_at FROM journal.attempts WHERE call_id = ANY ($1::uuid[]);
