@@ -99,6 +99,7 @@ CREATE FUNCTION journal.reserve(
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
+  standing record;
   room numeric[];
   limits numeric[];
   taken numeric[] := array_fill(0::numeric, ARRAY[cardinality(ids)]);
@@ -112,7 +113,7 @@ BEGIN
   END IF;
   FOR n IN 1 .. cardinality(ids) LOOP
     LOOP
-      SELECT b.limit_usd, b.limit_usd - p.spent_usd - p.reserved_usd INTO limits[n], room[n]
+      SELECT b.limit_usd AS most, b.limit_usd - p.spent_usd - p.reserved_usd AS room INTO standing
         FROM journal.budget_periods p
         JOIN journal.budgets b ON b.budget_id = p.budget_id
        WHERE p.budget_id = ids[n] AND p.period_start = starts[n]
@@ -121,6 +122,8 @@ BEGIN
       INSERT INTO journal.budget_periods (budget_id, period_start, resets_at) VALUES (ids[n], starts[n], ends[n])
       ON CONFLICT DO NOTHING;
     END LOOP;
+    limits[n] := standing.most;
+    room[n] := standing.room;
   END LOOP;
   FOR n IN 1 .. cardinality(calls) LOOP
     places := matched[n]::int[];
