@@ -142,7 +142,11 @@ def _fact(call: CallFields, record: Record, retention_days: int) -> Fact:
     appended_s = record.timestamp / 1000
     if not appended_s - retention_days * DAY_S <= started_s <= appended_s + EARLY_S:
         raise Unreadable("started_at: outside the period for which facts are kept, seen from the record's append time")
-    if not (_bookable(call.first_token_at) and _bookable(call.ended_at)):
+    first_token_at, ended_at = call.first_token_at, call.ended_at
+    if not (
+        (first_token_at is None or FIRST_YEAR <= first_token_at.year <= LAST_YEAR)
+        and (ended_at is None or FIRST_YEAR <= ended_at.year <= LAST_YEAR)
+    ):
         raise Unreadable(f"first_token_at, ended_at: outside the years {FIRST_YEAR} to {LAST_YEAR}")
     usage = _NO_USAGE if call.usage is None else _usage(call.usage)
     latency = _NO_LATENCY if call.latency is None else _astuple(call.latency)
@@ -151,10 +155,6 @@ def _fact(call: CallFields, record: Record, retention_days: int) -> Fact:
     own = _astuple(call)[:_PLAIN_FIELDS]
     # `Fact._make` does the same through a call in Python that costs as much as all of this.
     return tuple.__new__(Fact, (*own, tags, cost_usd, *usage, *latency, record.partition, record.offset))
-
-
-def _bookable(moment: datetime | None) -> bool:
-    return moment is None or FIRST_YEAR <= moment.year <= LAST_YEAR
 
 
 def _usage(usage: UsageFields) -> tuple[object, ...]:
