@@ -16,11 +16,11 @@ from observatory.adapters.bill import BillRow, SimulatorBill
 from observatory.adapters.kafka import Publisher
 from observatory.adapters.postgres.journal import Journal
 from observatory.adapters.postgres.pool import Pool
+from observatory.adapters.postgres.prices import load_book
 from observatory.adapters.postgres.queries import load_queries
-from observatory.adapters.prices import PriceBook
 from observatory.rules.attempts import published_record, usage_json
 from observatory.rules.money import MONEY, ZERO
-from observatory.rules.pricing import PriceQuery
+from observatory.rules.pricing import PriceQuery, Prices
 from observatory.rules.reconciliation import Decision, ExportRow, Unsettled, decide
 from schemas.base import decimal_text, rfc3339
 from schemas.calls import LlmCallRecorded
@@ -31,7 +31,6 @@ _SQL = load_queries("observatory.adapters.postgres", "reconcile.sql")
 SIMULATED = "sim-"
 _BATCH = 500
 _QUERY_S = 300
-_PRICES = PriceBook()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,7 @@ async def reconcile(
     found = await _rows_of(bill, attempts.keys())
     result = Result(unsettled=sum(row["status"] != "not_sent" for row in attempts.values()))
     result.doubled = [call_id for call_id, rows in found.items() if len(rows) > 1]
+    prices = await load_book(pool)
     changes = []
     for call_id, attempt in attempts.items():
         rows = list(found.get(call_id, {}).values())
@@ -79,7 +79,7 @@ async def reconcile(
             continue
         decision = _decide(attempt, rows[0] if rows else None, complete_until, margin)
         if decision is not None:
-            changes.append(_change(attempt, decision, rows[0] if rows else None))
+            changes.append(_change(attempt, decision, rows[0] if rows else None, prices))
         elif attempt["status"] != "not_sent":
             result.undecided += 1
     for batch in _batches(changes):
@@ -104,7 +104,7 @@ def _decide(attempt: Record, row: BillRow | None, complete_until: datetime, marg
     return decide(known, exported, complete_until=complete_until, margin=margin)
 
 
-def _change(attempt: Record, decision: Decision, row: BillRow | None) -> Change:
+def _change(attempt: Record, decision: Decision, row: BillRow | None, prices: Prices) -> Change:
     """Prices what has to be priced, by our own rules, and rewrites the record."""
     fields: dict[str, object] = orjson.loads(attempt["record"])
     cost, version = decision.cost_usd, fields.get("price_version")
@@ -119,7 +119,7 @@ def _change(attempt: Record, decision: Decision, row: BillRow | None) -> Change:
             tenant_id=str(fields["tenant_id"]),
             deployment=str(fields["request_model"]),
         )
-        priced = _PRICES.cost(query, row.usage)
+        priced = prices.cost(query, row.usage)
         cost, version = priced or (None, None)
     fields |= {
         "status": decision.status,

@@ -24,7 +24,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "up": "Start the stack: services, migrations, topics, programs.",
         "down": "Stop the stack; the data stays unless --clean.",
         "status": "Processes, services, lag, watermark, open work.",
-        "migrate": "Apply database migrations and create topics.",
+        "migrate": "Apply database migrations, import the shipped prices, create topics.",
     },
     "Use": {
         "demo": "Send 200 mixed chat requests through the whole path and show what they cost.",

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTo
 
 from observatory.adapters.kafka import Publisher
 from observatory.adapters.postgres.pool import TRANSIENT, Pool, describe, open_pool
+from observatory.adapters.postgres.prices import NoPrices
 from observatory.adapters.settings import KafkaSettings, Settings, SettingsError, load_settings
 from observatory.cli.problems import Problem, wrong_usage
 
@@ -42,6 +43,8 @@ def database_problems(url: str) -> Iterator[None]:
     place = f"PostgreSQL at {without_password(url)} (OBSERVATORY_DATABASE_URL)"
     try:
         yield
+    except NoPrices as error:
+        raise Problem(f"{place}: {error}") from error
     except _NO_TABLES as error:
         raise Problem(f"{place}: {describe(error)}; 'observatory migrate' creates the tables") from error
     except TRANSIENT as error:

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Protocol
 
 from observatory.rules.money import times, total
 from observatory.rules.usage import input_tokens
 from schemas.calls import Usage
+
+STANDARD_TIERS = frozenset({None, "default", "standard", "auto"})
+"""The names that providers give to standard service."""
 
 
 class UnpricedTokensError(Exception):
@@ -46,6 +50,16 @@ class Rates:
     output_audio: Decimal | None = None
     input_image: Decimal | None = None
     tiers: tuple[tuple[int, "Rates"], ...] = ()
+
+
+class Prices(Protocol):
+    """Whoever knows prices: a price book, or a holder of the newest one."""
+
+    def rates(self, query: PriceQuery) -> tuple[Rates, str] | None:
+        """The rates that apply and the name of their price version; None where no price is known."""
+
+    def cost(self, query: PriceQuery, usage: Usage) -> tuple[Decimal, str] | None:
+        """USD for the usage and the name of the price version; None where a token of it has no known price."""
 
 
 def cost_of(usage: Usage, rates: Rates) -> Decimal:

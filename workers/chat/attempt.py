@@ -12,12 +12,11 @@ from uuid import UUID
 from pydantic import TypeAdapter, ValidationError
 
 from observatory.adapters.kafka import explain
-from observatory.adapters.prices import PriceBook
 from observatory.adapters.providers.base import ChatAnswer, ChatCall, ChatChunk, LLMProvider, ProviderError
 from observatory.adapters.tokens import count_tokens, estimate_input_tokens
 from observatory.rules.attempts import NOTHING_USED, AttemptResult, Cost, provisional
 from observatory.rules.money import ZERO
-from observatory.rules.pricing import PriceQuery
+from observatory.rules.pricing import PriceQuery, Prices
 from schemas.base import Name
 from schemas.calls import Usage
 from schemas.chat import ChatRequested, Message
@@ -73,7 +72,7 @@ Ended = Answered | Failed
 class Caller:
     """Makes attempts and prices them."""
 
-    def __init__(self, prices: PriceBook) -> None:
+    def __init__(self, prices: Prices) -> None:
         self._prices = prices
 
     def provisional(self, provider: LLMProvider, request: ChatRequested, at: datetime) -> AttemptResult:

@@ -14,12 +14,11 @@ from observatory.adapters.bounds import most_input_tokens, output_cap
 from observatory.adapters.postgres.budgets import Budgets
 from observatory.adapters.postgres.pool import insist
 from observatory.adapters.postgres.reservations import BudgetPeriod, Refusal, Reservation
-from observatory.adapters.prices import PriceBook
 from observatory.adapters.providers.base import LLMProvider, ProviderKind
 from observatory.adapters.providers.registry import SIMULATED
 from observatory.rules.budgets import Budget, Unbounded, most_usd, period_bounds, subjects
 from observatory.rules.money import ZERO
-from observatory.rules.pricing import PriceQuery, Rates
+from observatory.rules.pricing import PriceQuery, Prices, Rates
 from schemas.base import decimal_text, rfc3339
 from schemas.chat import BudgetLeft, ChatError, ChatRequested
 
@@ -38,7 +37,7 @@ class NoBound(Exception):
 class Budgeting:
     """The hard budgets as far as they are known. `version` names what is known; -1: nothing yet."""
 
-    def __init__(self, budgets: Budgets, prices: PriceBook, max_output_tokens: int) -> None:
+    def __init__(self, budgets: Budgets, prices: Prices, max_output_tokens: int) -> None:
         self._budgets, self._prices, self._max_output_tokens = budgets, prices, max_output_tokens
         self.version = -1
         self._by_subject: dict[tuple[str, str, str], dict[str, Budget]] = {}

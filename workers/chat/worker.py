@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import Awaitable, Callable
 
 from aiokafka.errors import KafkaError
 
 from observatory.adapters.kafka import Publisher
+from observatory.adapters.live_prices import LivePrices
 from observatory.adapters.postgres.budgets import Budgets
 from observatory.adapters.postgres.journal import Journal
-from observatory.adapters.postgres.pool import INDEX_PLANS, LAZY_COMMITS, TRANSIENT, describe, insist, open_pool
-from observatory.adapters.prices import PriceBook
+from observatory.adapters.postgres.pool import INDEX_PLANS, LAZY_COMMITS, TRANSIENT, Pool, describe, insist, open_pool
+from observatory.adapters.postgres.prices import NoPrices
 from observatory.adapters.providers.registry import Providers
 from observatory.adapters.settings import Settings
 from observatory.adapters.telemetry import MetricsServer
@@ -43,12 +45,12 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         "database",
         lambda: open_pool(settings.database_url, size=2, application=name, session={**INDEX_PLANS, **LAZY_COMMITS}),
     )
+    prices = await _prices(pool)
     journal, queue, wake = Journal(pool, lazy), RequestQueue(), asyncio.Event()
     publisher = Publisher(settings.kafka, name)
     providers = Providers(settings.providers, concurrency=chat.concurrency)
     outbox, leases = Outbox(journal, publisher), Leases(journal, chat.lease_s, chat.renew_s)
     intake = Intake(settings, publisher, queue, wake)
-    prices = PriceBook()
     budgeting = Budgeting(Budgets(pool), prices, chat.max_output_tokens)
     settler, caller = Settler(journal, outbox), Caller(prices)
     answering = Answering(chat, journal, settler, publisher, providers, caller, budgeting)
@@ -68,6 +70,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             intake.run(stop),
             intake.commit_periodically(),
             Sweeper(journal, outbox, chat.sweep_s).run(),
+            prices.follow(),
             leases.run(),
         )
     ]
@@ -86,6 +89,15 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             metrics.stop, lazy.close, pool.close,
         )  # fmt: skip
         running[-1].cancel()
+
+
+async def _prices(pool: Pool) -> LivePrices:
+    """Waits for the database. Ends the process where it was never made ready."""
+    try:
+        return await insist("prices", lambda: LivePrices.load(pool))
+    except NoPrices as problem:
+        sys.stderr.write(f"chat: {problem}\n")
+        sys.exit(2)
 
 
 async def _close(*steps: Callable[[], Awaitable[None]]) -> None:

@@ -1,20 +1,21 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from genai_prices import Usage as GenaiUsage
 from genai_prices import calc_price
 from genai_prices.data import providers as shipped_providers
+from genai_prices.types import ModelInfo, ModelPrice, StartDateConstraint, TimeOfDateConstraint
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observatory.adapters.prices import SHIPPED_VERSION, PriceBook
+from observatory.adapters.prices import SHIPPED_VERSION, shipped_book
 from observatory.rules.pricing import PriceQuery
 from observatory.rules.usage import input_tokens
 from schemas.calls import Usage
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-BOOK = PriceBook()
+BOOK = shipped_book()
 
 MODELS = [
     ("openai", "gpt-4o"),
@@ -38,6 +39,13 @@ USAGES = [
     Usage(),
 ]
 
+TIERS = {
+    "batch": {"processing": "batch"},
+    "priority": {"service_tier": "priority"},
+    "flex": {"service_tier": "flex"},
+    "fast": {"service_tier": "fast"},
+}
+
 
 def cost_at(
     kind: str, model: str, usage: Usage, at: datetime, service_tier: str | None = None
@@ -45,7 +53,7 @@ def cost_at(
     return BOOK.cost(PriceQuery(kind=kind, model=model, at=at, service_tier=service_tier), usage)
 
 
-def theirs(kind: str, model: str, usage: Usage, at: datetime) -> Decimal:
+def theirs(kind: str, model: str, usage: Usage, at: datetime, context: dict[str, str] | None = None) -> Decimal:
     """The same by genai-prices' own arithmetic, whose input and output include the cached and the audio tokens."""
     counted = GenaiUsage(
         input_tokens=input_tokens(usage),
@@ -56,7 +64,7 @@ def theirs(kind: str, model: str, usage: Usage, at: datetime) -> Decimal:
         input_audio_tokens=usage.input_audio_tokens or 0,
         output_audio_tokens=usage.output_audio_tokens or 0,
     )
-    return calc_price(counted, model, provider_id=kind, genai_request_timestamp=at).total_price
+    return calc_price(counted, model, provider_id=kind, genai_request_timestamp=at, price_context=context).total_price
 
 
 @pytest.mark.parametrize("usage", USAGES)
@@ -77,6 +85,69 @@ def test_no_model_of_the_shipped_table_is_costed_otherwise(at: datetime) -> None
                     assert found[0] == theirs(provider.id, model.id, usage, at), (model.id, usage)
                     compared += 1
     assert compared > 700
+
+
+def moments_of(model: ModelInfo) -> list[datetime]:
+    """Now, and the last and the first day of every price of the model; by the hour where prices have hours."""
+    conditional = [] if isinstance(model.prices, ModelPrice) else model.prices
+    constraints = [price.constraint for price in (*conditional, *(model.price_variants or ()))]
+    firsts = [constraint.start_date for constraint in constraints if isinstance(constraint, StartDateConstraint)]
+    days = [NOW.date(), *(first - timedelta(days=back) for first in firsts for back in (0, 1))]
+    hours = range(24) if any(isinstance(c, TimeOfDateConstraint) for c in constraints) else [0]
+    return [datetime(day.year, day.month, day.day, hour, tzinfo=UTC) for day in days for hour in hours]
+
+
+def test_every_model_that_is_shipped_costs_at_every_time_what_genai_prices_says() -> None:
+    usages = [USAGES[3], USAGES[4], Usage(cache_read_tokens=7, cache_write_5m_tokens=5, cache_write_1h_tokens=3)]
+    compared = 0
+    for provider in shipped_providers:
+        for model in provider.models:
+            for at in moments_of(model):
+                for usage in usages:
+                    found = cost_at(provider.id, model.id, usage, at)
+                    if found is None:
+                        assert not is_sold_by_the_token(provider.find_model(model.id), at), (provider.id, model.id, at)
+                    else:
+                        assert found[0] == theirs(provider.id, model.id, usage, at), (provider.id, model.id, at, usage)
+                        compared += 1
+    assert compared > 7000
+
+
+def is_sold_by_the_token(model: ModelInfo | None, at: datetime) -> bool:
+    """Whether it has a price for tokens in and out, and no fee besides."""
+    if model is None:
+        return False
+    prices = model.get_prices(at)
+    fees = (prices.requests_kcount, prices.output_reasoning_mtok, prices.output_citation_mtok)
+    return prices.input_mtok is not None and prices.output_mtok is not None and fees == (None, None, None)
+
+
+def test_every_service_tier_that_is_shipped_costs_what_genai_prices_says() -> None:
+    compared = 0
+    for provider in shipped_providers:
+        for model in provider.models if provider.id in ("openai", "anthropic", "azure") else ():
+            for tier, context in TIERS.items():
+                offered = any(variant.when == context for variant in model.price_variants or ())
+                for at in moments_of(model) if offered else ():
+                    found = cost_at(provider.id, model.id, USAGES[4], at, tier)
+                    if found is not None:
+                        assert found[0] == theirs(provider.id, model.id, USAGES[4], at, context), (model.id, tier)
+                        compared += 1
+    assert compared > 200
+
+
+@pytest.mark.parametrize("kind", ["openai", "anthropic", "azure"])
+def test_the_book_knows_a_model_by_the_names_that_genai_prices_knows_it_by(kind: str) -> None:
+    provider, ours = next(one for one in shipped_providers if one.id == kind), BOOK.shipped
+    assert ours is not None
+    for name in {variation for model in provider.models for variation in variations(model.id)}:
+        found, expected = ours.find(kind, name), provider.find_model(name)
+        assert (found and found.name) == (expected and expected.id), name
+
+
+def variations(model: str) -> list[str]:
+    ends = ["-2025-12-11", "-20251211", "-20251341", "-latest", ":free", "-mini"]
+    return [model, model.upper(), f"ft:{model}:org", f"models/{model}", *(model + end for end in ends)]
 
 
 @given(

@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 
 from observatory.adapters.kafka import Publisher
-from observatory.adapters.prices import PriceBook
+from observatory.adapters.prices import shipped_book
 from observatory.rules.attempts import (
     AttemptIdentity,
     AttemptResult,
@@ -112,7 +112,7 @@ def _request(directive: str) -> ChatRequested:
 
 
 def cost_of(usage: Usage) -> Decimal:
-    priced = PriceBook().cost(PriceQuery(kind="openai", model=MODEL, at=datetime.now(UTC)), usage)
+    priced = shipped_book().cost(PriceQuery(kind="openai", model=MODEL, at=datetime.now(UTC)), usage)
     assert priced is not None
     return priced[0]
 

@@ -14,8 +14,8 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer
 
 from observatory.adapters.kafka import Record, create_topics, new_consumer, new_producer, topic_name
-from observatory.adapters.postgres.migrations import migrate
 from observatory.adapters.postgres.pool import Pool, open_pool
+from observatory.adapters.postgres.setup import set_up
 from observatory.adapters.settings import KafkaSettings, Settings
 from schemas.topics import LLM_CALLS
 from streams.ledger.__main__ import SINK, main
@@ -154,7 +154,7 @@ async def new_database(stack: LiveStack) -> str:
     await _as_superuser(port, "postgres", f"CREATE DATABASE {name} OWNER observatory")
     await _as_superuser(port, name, "CREATE EXTENSION timescaledb")
     url = f"postgresql://observatory@127.0.0.1:{port}/{name}"
-    await migrate(url, MIGRATIONS)
+    await set_up(url, MIGRATIONS)
     return url
 
 

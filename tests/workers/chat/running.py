@@ -24,7 +24,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
 from observatory.adapters.kafka import Publisher, Record, create_topics, new_consumer, new_producer, topic_name
-from observatory.adapters.postgres.migrations import migrate
+from observatory.adapters.postgres.setup import set_up
 from observatory.adapters.settings import KafkaSettings
 from schemas.calls import LlmCallRecorded
 from schemas.chat import ChatCompleted, ChatDelta, ChatFailed, ChatRequested, ChatRestarted, Message
@@ -314,7 +314,7 @@ async def place(stack: LiveStack, simulator: Simulator, prefix: str) -> AsyncIte
     """Ends what was started in it (a worker that had just begun dies of SIGTERM); none may have logged an exception."""
     prefix = f"{prefix}{uuid4().hex[:6]}."
     kafka = KafkaSettings(OBSERVATORY_KAFKA=stack.kafka, OBSERVATORY_TOPIC_PREFIX=prefix)
-    await migrate(stack.database_url, MIGRATIONS)
+    await set_up(stack.database_url, MIGRATIONS)
     await create_topics(kafka)
     books = Books(kafka, stack.database_url, simulator)
     await books.start()

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import pytest
 
-from observatory.adapters.prices import PriceBook
+from observatory.adapters.prices import shipped_book
 from observatory.adapters.providers.base import ChatCall, LLMProvider
 from observatory.adapters.providers.openai import openai_provider
 from observatory.adapters.providers.registry import Providers
@@ -77,7 +77,7 @@ async def test_usage_and_cost_are_those_of_the_bill(
     assert answer.response_id == bill["provider_response_id"]
     assert answer.usage == billed_usage(bill)
     query = PriceQuery(kind=kind, model=answer.response_model, at=datetime.now(UTC), service_tier=answer.service_tier)
-    cost = PriceBook().cost(query, answer.usage)
+    cost = shipped_book().cost(query, answer.usage)
     assert cost is not None
     assert cost[0] == Decimal(str(bill["cost_usd"]))
 
