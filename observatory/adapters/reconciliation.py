@@ -1,7 +1,4 @@
-"""Settles attempts from a provider's export and publishes what is known of them now.
-
-A revision is written before it is published; if this process dies in between, the chat workers' sweeper publishes it.
-"""
+"""Settles attempts from a provider's export."""
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,18 +11,15 @@ from asyncpg import Record
 
 from observatory.adapters.bill import BillRow, SimulatorBill
 from observatory.adapters.kafka import Publisher
-from observatory.adapters.postgres.journal import Journal
 from observatory.adapters.postgres.pool import Pool
 from observatory.adapters.postgres.prices import load_book
 from observatory.adapters.postgres.queries import load_queries
-from observatory.rules.attempts import published_record, usage_json
+from observatory.adapters.revisions import NewRevision, revise
+from observatory.rules.attempts import usage_json
 from observatory.rules.money import MONEY, ZERO
 from observatory.rules.pricing import PriceQuery, Prices
 from observatory.rules.reconciliation import Decision, ExportRow, Unsettled, decide
 from schemas.base import decimal_text, rfc3339
-from schemas.calls import LlmCallRecorded
-from schemas.envelope import event_id
-from schemas.topics import LLM_CALLS
 
 _SQL = load_queries("observatory.adapters.postgres", "reconcile.sql")
 SIMULATED = "sim-"
@@ -148,9 +142,7 @@ def _batches(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
 async def _apply(pool: Pool, publisher: Publisher, changes: Sequence[Change], result: Result, *, dry_run: bool) -> None:
     written = {change.attempt["call_id"] for change in changes}
     if not dry_run:
-        rows = await pool.fetch(_SQL["settle"], *_columns(changes))
-        written = {row["call_id"] for row in rows}
-        await _publish(pool, publisher, rows)
+        written = await revise(pool, publisher, [_revision(change) for change in changes])
     for change in changes:
         if change.attempt["call_id"] not in written:
             result.overtaken += 1
@@ -160,29 +152,13 @@ async def _apply(pool: Pool, publisher: Publisher, changes: Sequence[Change], re
         result.cost_usd = MONEY.add(result.cost_usd, change.cost_usd or ZERO)
 
 
-def _columns(changes: Sequence[Change]) -> tuple[list[object], ...]:
-    """As the statement `settle` takes them; sorted, so that two writers never wait for each other in a circle."""
-    ordered = sorted(changes, key=lambda change: change.attempt["call_id"])
-    return (
-        [change.attempt["call_id"] for change in ordered],
-        [change.attempt["revision"] for change in ordered],
-        [change.decision.status for change in ordered],
-        [change.cost_usd for change in ordered],
-        [change.record for change in ordered],
+def _revision(change: Change) -> NewRevision:
+    attempt = change.attempt
+    return NewRevision(
+        attempt["call_id"],
+        attempt["revision"],
+        change.decision.status,
+        change.cost_usd,
+        "reconciled",
+        change.record,
     )
-
-
-async def _publish(pool: Pool, publisher: Publisher, rows: Sequence[Record]) -> None:
-    """Sends each new revision and marks those that the broker has."""
-    sent = []
-    for row in rows:
-        body = published_record(row["record"], row["revision"], row["started_at"])
-        ce_id = event_id(row["call_id"], LlmCallRecorded.ce_type, row["revision"])
-        sent.append(
-            await publisher.publish_bytes(
-                LLM_CALLS, row["record_key"], LlmCallRecorded, body, ce_id, row["traceparent"]
-            )
-        )
-    for future in sent:
-        await future
-    await Journal(pool, pool).mark_calls_published([(row["call_id"], row["revision"]) for row in rows])
