@@ -12,6 +12,7 @@ from observatory.adapters.postgres.pool import TRANSIENT, Pool, describe
 from observatory.adapters.postgres.prices import load_book, newest_version
 from observatory.rules.price_book import PriceBook
 from observatory.rules.pricing import PriceQuery, Rates
+from observatory.rules.usage import StoredUsage
 from schemas.calls import Usage
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class LivePrices:
         """As `PriceBook.rates`."""
         return self.book.rates(query)
 
-    def cost(self, query: PriceQuery, usage: Usage) -> tuple[Decimal, str] | None:
+    def cost(self, query: PriceQuery, usage: Usage | StoredUsage) -> tuple[Decimal, str] | None:
         """As `PriceBook.cost`."""
         return self.book.cost(query, usage)
 

@@ -20,6 +20,7 @@ from observatory.rules.own_prices import OwnPrices, RecordedRow
 from observatory.rules.price_lists import ListedModel, PriceList, Span
 from observatory.rules.price_rows import PriceKey, PriceRow
 from observatory.rules.pricing import STANDARD_TIERS, PriceQuery, Rates, UnpricedTokensError, cost_of
+from observatory.rules.usage import StoredUsage
 from schemas.calls import Usage
 
 CACHED_ANSWERS = 4096
@@ -108,7 +109,7 @@ class PriceBook:
                 return answer.at(at) if isinstance(answer, _Hourly) else answer
         return None
 
-    def cost(self, query: PriceQuery, usage: Usage) -> tuple[Decimal, str] | None:
+    def cost(self, query: PriceQuery, usage: Usage | StoredUsage) -> tuple[Decimal, str] | None:
         """USD for the usage and the name of the version; None where a token of it has no known price."""
         found = self.rates(query)
         if found is None:

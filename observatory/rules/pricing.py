@@ -1,12 +1,12 @@
 """What a call costs: disjoint token buckets times the rate of each, exact to the last decimal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from observatory.rules.money import times, total
-from observatory.rules.usage import input_tokens
+from observatory.rules.money import MONEY, ZERO, times
+from observatory.rules.usage import StoredUsage, input_tokens
 from schemas.calls import Usage
 
 STANDARD_TIERS = frozenset({None, "default", "standard", "auto"})
@@ -58,14 +58,23 @@ class Prices(Protocol):
     def rates(self, query: PriceQuery) -> tuple[Rates, str] | None:
         """The rates that apply and the name of their price version; None where no price is known."""
 
-    def cost(self, query: PriceQuery, usage: Usage) -> tuple[Decimal, str] | None:
+    def cost(self, query: PriceQuery, usage: Usage | StoredUsage) -> tuple[Decimal, str] | None:
         """USD for the usage and the name of the price version; None where a token of it has no known price."""
 
 
-def cost_of(usage: Usage, rates: Rates) -> Decimal:
+def cost_of_call(prices: Prices, query: PriceQuery, usage: Usage | StoredUsage) -> tuple[Decimal, str] | None:
+    """As `Prices.cost`: by the model that answered, else, for a name without a price, by the one that was asked for."""
+    found = prices.cost(query, usage)
+    if found is None and query.deployment is not None and query.deployment != query.model:
+        found = prices.cost(replace(query, model=query.deployment), usage)
+    return found
+
+
+def cost_of(usage: Usage | StoredUsage, rates: Rates) -> Decimal:
     """USD for the usage. Raises `UnpricedTokensError` for tokens without a rate."""
     applied = _tier_of(usage, rates)
-    buckets = (
+    cost = ZERO
+    for bucket, tokens, rate in (
         ("uncached_input", usage.uncached_input_tokens, applied.uncached_input),
         ("cache_read", usage.cache_read_tokens, applied.cache_read),
         ("cache_write_5m", usage.cache_write_5m_tokens, applied.cache_write_5m),
@@ -74,18 +83,16 @@ def cost_of(usage: Usage, rates: Rates) -> Decimal:
         ("input_audio", usage.input_audio_tokens, applied.input_audio),
         ("output_audio", usage.output_audio_tokens, applied.output_audio),
         ("input_image", usage.input_image_tokens, applied.input_image),
-    )
-    return total(_charge(bucket, tokens, rate) for bucket, tokens, rate in buckets if tokens)
+    ):
+        if tokens:
+            if rate is None:
+                raise UnpricedTokensError(f"{tokens} {bucket} tokens have no rate")
+            cost = MONEY.add(cost, times(tokens, rate))
+    return cost
 
 
-def _tier_of(usage: Usage, rates: Rates) -> Rates:
+def _tier_of(usage: Usage | StoredUsage, rates: Rates) -> Rates:
     if not rates.tiers:
         return rates
     prompt = input_tokens(usage)
     return next((tier for above, tier in reversed(rates.tiers) if prompt > above), rates)
-
-
-def _charge(bucket: str, tokens: int, rate: Decimal | None) -> Decimal:
-    if rate is None:
-        raise UnpricedTokensError(f"{tokens} {bucket} tokens have no rate")
-    return times(tokens, rate)

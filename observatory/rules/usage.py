@@ -6,10 +6,25 @@ raise `UsageError`: a wrong count must never become a cost that looks exact.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from schemas.calls import Usage
 
 MAX_TOKENS = 2**53
+
+
+class StoredUsage(NamedTuple):
+    """`Usage` as it is read back by the million: building the model would take longer than pricing it."""
+
+    uncached_input_tokens: int
+    cache_read_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    input_audio_tokens: int | None
+    output_audio_tokens: int | None
+    input_image_tokens: int | None
 
 
 class UsageError(ValueError):
@@ -60,7 +75,7 @@ def anthropic_usage(raw: Mapping[str, object]) -> Usage:
     )
 
 
-def input_tokens(usage: Usage) -> int:
+def input_tokens(usage: Usage | StoredUsage) -> int:
     """Every token of the prompt, however it is billed."""
     return (
         usage.uncached_input_tokens

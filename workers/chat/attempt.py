@@ -16,7 +16,7 @@ from observatory.adapters.providers.base import ChatAnswer, ChatCall, ChatChunk,
 from observatory.adapters.tokens import count_tokens, estimate_input_tokens
 from observatory.rules.attempts import NOTHING_USED, AttemptResult, Cost, provisional
 from observatory.rules.money import ZERO
-from observatory.rules.pricing import PriceQuery, Prices
+from observatory.rules.pricing import PriceQuery, Prices, cost_of_call
 from schemas.base import Name
 from schemas.calls import Usage
 from schemas.chat import ChatRequested, Message
@@ -181,20 +181,16 @@ class Caller:
     def _cost(
         self, provider: LLMProvider, request: ChatRequested, model: str, usage: Usage, at: datetime, tier: str | None
     ) -> Cost:
-        """By the model that answered, else, for a name that the price book does not know, by the one that was asked."""
-        for name in dict.fromkeys((model, request.model)):
-            query = PriceQuery(
-                kind=provider.kind,
-                model=name,
-                at=at,
-                service_tier=tier,
-                tenant_id=request.tenant_id,
-                deployment=request.model,
-            )
-            priced = self._prices.cost(query, usage)
-            if priced is not None:
-                return Cost(usd=priced[0], price_version=priced[1])
-        return Cost(usd=None, price_version=None)
+        query = PriceQuery(
+            kind=provider.kind,
+            model=model,
+            at=at,
+            service_tier=tier,
+            tenant_id=request.tenant_id,
+            deployment=request.model,
+        )
+        usd, price_version = cost_of_call(self._prices, query, usage) or (None, None)
+        return Cost(usd=usd, price_version=price_version)
 
 
 class Cancelled(Exception):
