@@ -36,7 +36,7 @@ from schemas.envelope import call_id
 from tests.stack import LiveStack
 
 MIGRATIONS = Path(__file__).parents[3] / "infra" / "migrations"
-RECONCILE = load_queries("observatory.adapters.postgres", "reconcile.sql")["settle"]
+REVISE = load_queries("observatory.adapters.postgres", "revisions.sql")["revise"]
 LEASE = timedelta(seconds=30)
 LIMIT = Decimal(10)
 
@@ -101,7 +101,7 @@ class Desk:
     async def reconcile(self, call: UUID, status: str, usd: Decimal) -> None:
         """What the provider's export says of it."""
         revision = await self.pool.fetchval("SELECT revision FROM journal.attempts WHERE call_id = $1", call)
-        await self.pool.fetch(RECONCILE, [call], [revision], [status], [usd], ["{}"])
+        await self.pool.fetch(REVISE, [call], [revision], [status], [usd], ["reconciled"], ["{}"])
 
     async def left(self, budget: Budget) -> tuple[Decimal | int, Decimal | int]:
         """Spent and reserved, as the reservations say too: the row must be their sum."""
