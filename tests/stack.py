@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,13 +28,18 @@ class LiveStack:
 
 
 @contextmanager
-def live_stack(name: str = "test") -> Iterator[LiveStack]:
-    """Start a fresh stack, and stop and remove it at the end, unless OBSERVATORY_TEST_KEEP is set."""
+def live_stack(name: str = "test", change: Callable[[StackSpec], None] | None = None) -> Iterator[LiveStack]:
+    """Start a fresh stack, and stop and remove it at the end, unless OBSERVATORY_TEST_KEEP is set.
+
+    `change` may alter the settings that were written before anything starts.
+    """
     folder = _folder()
     _remove_abandoned(folder)
     live = _describe(folder / f"{name}-{os.getpid()}")
     try:
         native.prepare(live.spec)
+        if change is not None:
+            change(live.spec)
         native.start(live.spec)
         yield live
     finally:

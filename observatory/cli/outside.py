@@ -34,7 +34,15 @@ def kafka_problems(kafka: KafkaSettings) -> Iterator[None]:
         raise Problem(f"Kafka at {kafka.bootstrap}: {describe(error)}; 'observatory migrate' creates topics") from error
     except KafkaError as error:
         place = f"Kafka at {kafka.bootstrap} (OBSERVATORY_KAFKA)"
-        raise Problem(f"{place} does not answer: {describe(error)}; {START}") from error
+        raise Problem(f"{place} {_silent(kafka)}: {describe(error)}; {START}") from error
+
+
+def _silent(kafka: KafkaSettings) -> str:
+    """What a broker does that lets nobody in: Kafka's client does not tell a wrong password from a broker that is away."""
+    if kafka.security_protocol == "PLAINTEXT":
+        return "does not answer"
+    user = f" as {kafka.sasl_username!r}" if "SASL" in kafka.security_protocol else ""
+    return f"does not answer, or refuses us ({kafka.security_protocol}{user})"
 
 
 @contextmanager

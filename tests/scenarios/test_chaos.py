@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from infra.native.ports import free_ports
+from tests.scenarios.programs import CHECKOUT, running_programs
 from tests.stack import LiveStack, live_stack
 
-CHECKOUT = Path(__file__).parents[2]
-OBSERVATORY = (sys.executable, "-m", "observatory.cli.main")
 CHAOS = (sys.executable, "-m", "loadtests.chaos")
 KILLS, SEED = 6, 19  # a seed that kills each kind of process once, and the gateway twice
 
@@ -30,25 +26,8 @@ def chaos_stack() -> Iterator[LiveStack]:
 @pytest.fixture
 def programs(chaos_stack: LiveStack) -> Iterator[dict[str, str]]:
     """The programs beside it; yields their environment."""
-    http, simulator, metrics = free_ports(3)
-    folder = chaos_stack.data_dir / "programs"
-    environment = {
-        **os.environ,
-        "OBSERVATORY_DATA_DIR": str(folder),
-        "OBSERVATORY_KAFKA": chaos_stack.kafka,
-        "OBSERVATORY_DATABASE_URL": chaos_stack.database_url,
-        "OBSERVATORY_SIMULATOR_URL": f"http://127.0.0.1:{simulator}",
-        "OBSERVATORY_HTTP_PORT": str(http),
-        "OBSERVATORY_METRICS_PORT": str(metrics),
-        "OBSERVATORY_CHAT_LEASE_S": "3",
-        "OBSERVATORY_CHAT_RENEW_S": "1",
-        "OBSERVATORY_CHAT_SWEEP_S": "1",
-    }
-    try:
-        subprocess.run([*OBSERVATORY, "up"], env=environment, check=True, timeout=60, cwd=CHECKOUT)
+    with running_programs(chaos_stack) as environment:
         yield environment
-    finally:
-        subprocess.run([*OBSERVATORY, "down"], env=environment, check=True, timeout=60, cwd=CHECKOUT)
 
 
 @pytest.mark.timeout(300)
