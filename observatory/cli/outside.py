@@ -38,7 +38,7 @@ def kafka_problems(kafka: KafkaSettings) -> Iterator[None]:
 
 
 def _silent(kafka: KafkaSettings) -> str:
-    """What a broker does that lets nobody in: Kafka's client does not tell a wrong password from a broker that is away."""
+    """What a broker does that lets us not in: Kafka's client tells a wrong password as a broker that is away."""
     if kafka.security_protocol == "PLAINTEXT":
         return "does not answer"
     user = f" as {kafka.sasl_username!r}" if "SASL" in kafka.security_protocol else ""

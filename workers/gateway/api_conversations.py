@@ -119,28 +119,29 @@ def _ask(body: PostMessage, access: Access, headers: Headers, conversation_id: s
 
 def conversations_router(store: ConversationStore, desk: ChatDesk) -> APIRouter:
     """The endpoints."""
-    router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"])
+    router = APIRouter(prefix="/api/v1", tags=["conversations"])
     create_body = Annotated[CreateConversation, Depends(body_of(CreateConversation))]
     message_body = Annotated[PostMessage, Depends(body_of(PostMessage))]
 
-    @router.post("", status_code=201, openapi_extra=described(CreateConversation))
+    @router.post("/conversations", status_code=201, openapi_extra=described(CreateConversation))
     async def create(access: Asker, body: create_body, response: Response) -> ConversationView:
         """Creates a conversation."""
         made = await store.create(access.tenant_id, body)
-        response.headers["location"] = f"{router.prefix}/{quote(made.conversation_id, safe='')}"
+        response.headers["location"] = f"{router.prefix}/conversations/{quote(made.conversation_id, safe='')}"
         return made
 
-    @router.get("")
+    @router.get("/conversations")
     async def page(access: Asker, cursor: str | None = None, limit: Limit = DEFAULT_PAGE) -> ConversationPage:
         """Lists conversations, latest first."""
         return await store.page(access.tenant_id, cursor, limit)
 
-    @router.get("/{conversation_id}")
+    @router.get("/conversations/{conversation_id}")
     async def get(access: Asker, conversation_id: ConversationId) -> ConversationView:
         """One conversation."""
         return await store.get(access.tenant_id, conversation_id)
 
-    @router.get("/{conversation_id}/messages")
+    @router.get("/conversations/{conversation_id}/messages")
+    @router.get("/chat/history/{conversation_id}")
     async def history(
         access: Asker, conversation_id: ConversationId, cursor: str | None = None, limit: Limit = DEFAULT_PAGE
     ) -> HistoryPage:
@@ -148,7 +149,7 @@ def conversations_router(store: ConversationStore, desk: ChatDesk) -> APIRouter:
         return await store.history(access.tenant_id, conversation_id, cursor, limit)
 
     @router.post(
-        "/{conversation_id}/messages",
+        "/conversations/{conversation_id}/messages",
         openapi_extra=described(PostMessage),
         responses={200: {"model": ChatCompleted}},
     )

@@ -278,8 +278,9 @@ async def test_a_message_is_streamed_to_whoever_accepts_events(
         assert [event.name async for event in events_of(response)][-1] == "chat.completed"
 
 
+@pytest.mark.parametrize("path", ["conversations/{}/messages", "chat/history/{}"])
 async def test_history_shows_the_turns_in_order(
-    gateway: Process, http: aiohttp.ClientSession, database: asyncpg.Connection[asyncpg.Record]
+    gateway: Process, http: aiohttp.ClientSession, database: asyncpg.Connection[asyncpg.Record], path: str
 ) -> None:
     name = str(uuid4())
     async with http.post(f"{gateway.url}/api/v1/conversations", json={"conversation_id": name}):
@@ -288,7 +289,7 @@ async def test_history_shows_the_turns_in_order(
         turn = [{"role": "user", "content": f"q{number}"}, {"role": "assistant", "content": f"a{number}"}]
         statement = "INSERT INTO app.turns (tenant_id, conversation_id, request_id, messages) VALUES ($1, $2, $3, $4)"
         await database.execute(statement, "default", name, uuid4(), json.dumps(turn))
-    url = f"{gateway.url}/api/v1/conversations/{name}/messages"
+    url = f"{gateway.url}/api/v1/{path.format(name)}"
     async with http.get(url, params={"limit": "2"}) as response:
         first = await response.json()
     async with http.get(url, params={"cursor": first["next_cursor"]}) as response:
