@@ -143,7 +143,7 @@ class FieldError(Body):
 
 
 class Problem(Body):
-    """RFC 9457."""
+    """RFC 9457. With `budget_exceeded` the budget that refused (see `BudgetLeft`)."""
 
     type: str
     title: str
@@ -152,3 +152,7 @@ class Problem(Body):
     instance: str
     request_id: str | None = None
     errors: list[FieldError] | None = None
+    budget_id: str | None = None
+    limit_usd: Usd | None = None
+    left_usd: Usd | None = None
+    resets_at: Time | None = None

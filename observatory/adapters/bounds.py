@@ -27,7 +27,7 @@ at the most that it documents.
 
 # Fields that are text, or say how to sample it: no more tokens come of them than they have bytes.
 _PARTS = frozenset({"text", "refusal"})
-_MESSAGE_FIELDS = frozenset({"refusal", "function_call", "reasoning_content", "cache_control"})
+_MESSAGE_FIELDS = frozenset({"annotations", "cache_control", "function_call", "reasoning_content", "refusal"})
 _TOOLS = frozenset({"function", "custom"})
 _PARAMETERS = frozenset(
     {
@@ -61,6 +61,7 @@ _PARAMETERS = frozenset(
         "verbosity",
     }
 )
+_INSTRUCTED = frozenset({"functions", "output_config", "thinking"})
 _ONLY = {"n": 1, "modalities": ["text"], "stream": False}
 """Parameters of which one value alone is bounded."""
 
@@ -77,7 +78,7 @@ def most_input_tokens(request: ChatRequested, *, own_vocabulary: bool) -> int:
     formed = [
         part for part in (request.tools, request.tool_choice, request.response_format, request.parameters) if part
     ]
-    around = AROUND_MESSAGE * len(request.messages) + AROUND_PROMPT + (AROUND_TOOLS if formed else 0)
+    around = AROUND_MESSAGE * len(request.messages) + AROUND_PROMPT + (AROUND_TOOLS if _is_instructed(request) else 0)
     return texts + others + sum(len(_json(part)) for part in formed) + around
 
 
@@ -111,6 +112,11 @@ def _only_known(names: Iterable[str], known: frozenset[str], what: str) -> None:
     for name in names:
         if name not in known:
             raise Unbounded(f"what {what} {name[:40]} adds to the cost cannot be told before")
+
+
+def _is_instructed(request: ChatRequested) -> bool:
+    """Whether the provider tells the model how to answer."""
+    return bool(request.tools or request.response_format or _INSTRUCTED & (request.parameters or {}).keys())
 
 
 def _texts(message: Message) -> Iterator[str]:

@@ -51,12 +51,16 @@ class Proof:
     shown: list[Row]
     rollup_differences: int
     rollups_shown: list[Row]
+    budget_differences: int
+    budgets_shown: list[Row]
 
     @property
     def problems(self) -> list[str]:
         """Why it is not proven, a line each; empty when it is."""
         found = [f"{count} {kind}" for kind, count in self.differences.items()]
         found += [f"{self.rollup_differences} rollup cells differ from their facts"] if self.rollup_differences else []
+        if self.budget_differences:
+            found.append(f"{self.budget_differences} rows of budgets differ from what the attempts say")
         found += _nonzero(self.counts, "in_flight")
         found += _nonzero(self.requests, "without_outcome", "outcome_not_published", "outcome_missing")
         found += _nonzero(self.topic or {}, "missing", "several", "unknown")
@@ -111,7 +115,8 @@ async def verify(
     """The proof for everything that began at or after `since` (a whole minute).
 
     1. The bill and the outcomes of the topic, where they are wanted, are copied into temporary tables.
-    2. In one snapshot each call is joined over all legs, and each cell of the rollups with its facts.
+    2. In one snapshot each call is joined over all legs, each cell of the rollups with its facts, and each hard budget
+       with its attempts.
 
     Raises `BillUnavailable`, and what asyncpg raises when the database is away.
     """
@@ -173,6 +178,7 @@ async def _prove(
     if topic_holds_since is not None:
         topic = await _one(connection, "outcomes_on_topic", since, topic_holds_since)
     cells = [dict(row) for row in await connection.fetch(_SQL["rollup_differences"], since, shown)]
+    budgets = [dict(row) for row in await connection.fetch(_SQL["budget_differences"], since, shown)]
     return Proof(
         since=since,
         legs={name: _leg(totals, name) if name != "bill" or has_bill else None for name in LEGS},
@@ -185,7 +191,9 @@ async def _prove(
         differences={row["kind"]: row["calls"] for row in kinds},
         shown=[dict(row) for row in await connection.fetch(_SQL["differences_shown"], shown)],
         rollup_differences=_int(cells[0]["total"]) if cells else 0,
-        rollups_shown=[{name: value for name, value in cell.items() if name != "total"} for cell in cells],
+        rollups_shown=_without_total(cells),
+        budget_differences=_int(budgets[0]["total"]) if budgets else 0,
+        budgets_shown=_without_total(budgets),
     )
 
 
@@ -218,6 +226,10 @@ def _by_model(totals: list[dict[str, object]], *, has_bill: bool) -> list[Row]:
             row["bill"] = UNAVAILABLE
         result.append(row)
     return result
+
+
+def _without_total(rows: list[dict[str, object]]) -> list[Row]:
+    return [{name: value for name, value in row.items() if name != "total"} for row in rows]
 
 
 def _nonzero(row: Row, *names: str) -> list[str]:

@@ -38,8 +38,8 @@ async def verify(
 
     Compared call by call and in total are what the provider billed (the simulator's bill; 'unavailable' for others),
     the attempts in the journal, the facts, and the sums of the one-minute rollups. Every request must have its one
-    outcome. The exit code is 0 when all agree and nothing is in flight, else 1. An attempt whose outcome is not known
-    (needs_reconciliation) is settled by `observatory reconcile`.
+    outcome, and every hard budget be what its attempts say. The exit code is 0 when all agree and nothing is in flight,
+    else 1. An attempt whose outcome is not known (needs_reconciliation) is settled by `observatory reconcile`.
 
     Some uses:
 
@@ -119,6 +119,7 @@ def as_json(proof: Proof, busy: Busy | None) -> dict[str, object]:
         "needs_reconciliation": proof.differences.get("needs_reconciliation", 0),
         "differences": {"total": sum(proof.differences.values()), "by_kind": proof.differences, "shown": proof.shown},
         "rollup_differences": {"total": proof.rollup_differences, "shown": proof.rollups_shown},
+        "budget_differences": {"total": proof.budget_differences, "shown": proof.budgets_shown},
         "by_model": proof.by_model,
         "waited_for_quiet": None if busy is None else {"quiet": busy.quiet, **vars(busy)},
     }
@@ -146,6 +147,8 @@ def _print(proof: Proof) -> None:
         out.print(f"[yellow]{row['kind']}[/yellow] " + " ".join(f"{k}={v}" for k, v in row.items() if k != "kind"))
     for row in proof.rollups_shown:
         out.print("[yellow]rollup differs[/yellow] " + " ".join(f"{k}={v}" for k, v in row.items()))
+    for row in proof.budgets_shown:
+        out.print("[yellow]budget differs[/yellow] " + " ".join(f"{k}={v}" for k, v in row.items() if v is not None))
     if proof.ok:
         out.print("[green]ok[/green]: all legs agree, in count and to the last decimal")
     else:

@@ -134,6 +134,32 @@ SELECT bucket, tenant_id, provider, model, operation,
  ORDER BY 1, 2, 3, 4, 5
  LIMIT $2
 
+-- name: budget_differences
+-- A period of a hard budget that was not over before $1 is the sum of its reservations and what there was before it;
+-- each reservation of an attempt from the period is charged what the attempt says.
+WITH periods AS (
+  SELECT p.*, coalesce(r.charged_usd, 0) + p.opening_usd AS charged_usd, coalesce(r.held_usd, 0) AS held_usd
+    FROM journal.budget_periods p
+    LEFT JOIN (
+      SELECT budget_id, period_start, sum(charged_usd) AS charged_usd,
+             sum(amount_usd) FILTER (WHERE charged_usd IS NULL) AS held_usd
+        FROM journal.reservations GROUP BY 1, 2) r USING (budget_id, period_start)
+   WHERE p.resets_at IS NULL OR p.resets_at > $1
+), found AS (
+  SELECT 'budget_is_not_its_reservations' AS kind, budget_id, period_start, NULL::uuid AS call_id, spent_usd,
+         reserved_usd, charged_usd AS should_be_spent_usd, held_usd AS should_be_reserved_usd
+    FROM periods
+   WHERE (spent_usd, reserved_usd) <> (charged_usd, held_usd)
+  UNION ALL
+  SELECT 'reservation_is_not_its_attempt', r.budget_id, r.period_start, a.call_id, r.charged_usd, r.amount_usd,
+         journal.charge_of(a.status, a.cost_state, a.cost_usd), NULL
+    FROM journal.attempts a
+    LEFT JOIN journal.reservations r ON r.call_id = a.call_id
+   WHERE a.reserved AND a.started_at >= $1
+     AND (r.call_id IS NULL OR r.charged_usd IS DISTINCT FROM journal.charge_of(a.status, a.cost_state, a.cost_usd))
+)
+SELECT *, count(*) OVER () AS total FROM found ORDER BY kind, budget_id, period_start, call_id LIMIT $2
+
 -- name: totals
 -- Each leg by itself, by provider and model; the bill's lines under the provider and model of their attempt.
 SELECT leg, provider, model, sum(calls)::bigint AS calls, sum(cost_usd) AS cost_usd, sum(tokens)::bigint AS tokens

@@ -1,12 +1,15 @@
 """Verify finds every way in which the four legs can differ. Calls are served and billed by a real simulator."""
 
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
 
+from observatory.adapters.postgres.budgets import Budgets
 from observatory.adapters.verification import Proof
 from observatory.cli.verify import run_proof
-from tests.observatory.cli.world import Call, World
+from observatory.rules.budgets import Budget
+from tests.observatory.cli.world import TENANT, Call, World
 from tests.simulator import Simulator
 from tests.streams.ledger.ground import Ground
 
@@ -98,3 +101,39 @@ async def test_a_rollup_that_is_not_the_sum_of_its_facts_is_found(world: World, 
     after = (await proof_of(world)).rollups_shown
     assert after
     assert after != before
+
+
+@pytest.mark.parametrize(
+    ("tamper", "kind"),
+    [
+        ("UPDATE journal.budget_periods SET spent_usd = spent_usd + 1e-12", "budget_is_not_its_reservations"),
+        ("UPDATE journal.budget_periods SET reserved_usd = 1e-12", "budget_is_not_its_reservations"),
+        ("UPDATE journal.reservations SET charged_usd = NULL", "reservation_is_not_its_attempt"),
+        ("UPDATE journal.attempts SET cost_usd = cost_usd + 1e-12 WHERE reserved", "reservation_is_not_its_attempt"),
+        ("DELETE FROM journal.reservations", "reservation_is_not_its_attempt"),
+    ],
+)
+async def test_a_budget_that_is_not_what_its_attempts_say_is_found(
+    world: World, calls: list[Call], tamper: str, kind: str
+) -> None:
+    pool = world.ground.pool
+    await pool.execute("DELETE FROM journal.budget_periods")
+    await pool.execute("DELETE FROM journal.reservations")
+    await pool.execute("DELETE FROM journal.budgets")
+    await pool.execute("UPDATE journal.attempts SET reserved = false")
+    # Opened while the call was under way, then charged its cost.
+    call = calls.pop().call_id
+    await pool.execute("UPDATE journal.attempts SET status = 'started' WHERE call_id = $1", call)
+    budget = Budget(
+        budget_id="b", tenant_id=TENANT, scope="tenant", limit_usd=Decimal(1), hard=True, period="total"
+    )  # fmt: skip
+    await Budgets(pool).create(budget)
+    await pool.execute("UPDATE journal.attempts SET status = 'ok' WHERE call_id = $1", call)
+    await pool.execute(
+        "SELECT journal.charge(ARRAY[call_id], ARRAY[cost_usd]) FROM journal.attempts WHERE call_id = $1", call
+    )
+    assert (await proof_of(world)).budgets_shown == []
+    await pool.execute(tamper)
+    proof = await proof_of(world)
+    assert kind in {row["kind"] for row in proof.budgets_shown}
+    assert any("rows of budgets differ" in problem for problem in proof.problems)

@@ -21,13 +21,23 @@ from observatory.adapters.kafka import Publisher, Record, Unreadable, new_consum
 from observatory.adapters.settings import KafkaSettings
 from observatory.rules.subscription import Answer
 from schemas.calls import Latency, Usage
-from schemas.chat import ChatCompleted, ChatDelta, ChatError, ChatFailed, ChatRequested, ChatRestarted, Message
+from schemas.chat import (
+    BudgetLeft,
+    ChatCompleted,
+    ChatDelta,
+    ChatError,
+    ChatFailed,
+    ChatRequested,
+    ChatRestarted,
+    Message,
+)
 from schemas.envelope import event_id, request_key
 from schemas.topics import CHAT_REQUESTS, CHAT_RESPONSES
 
 Script: TypeAlias = dict[str, str]
 USAGE = Usage(uncached_input_tokens=7, cache_read_tokens=3, output_tokens=5, reasoning_tokens=2)
 COST = Decimal("0.00000325")
+RESETS_AT = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class Responder:
@@ -141,7 +151,10 @@ def completed(request: ChatRequested, text: str, attempts: int = 1) -> ChatCompl
 
 def failed(request: ChatRequested, code: str) -> ChatFailed:
     """A bad outcome."""
-    error = ChatError(code=code, message=f"it failed: {code}", retryable=code == "rate_limited")
+    budget = None
+    if code == "budget_exceeded":
+        budget = BudgetLeft(budget_id="b", limit_usd=Decimal(5), left_usd=Decimal("0.000001"), resets_at=RESETS_AT)
+    error = ChatError(code=code, message=f"it failed: {code}", retryable=code == "rate_limited", budget=budget)
     return ChatFailed(**_who(request), error=error, attempts=1, cost_usd=Decimal(0), failed_at=datetime.now(UTC))
 
 

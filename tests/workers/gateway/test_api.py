@@ -90,6 +90,8 @@ async def test_send_answers_a_failure_with_a_problem_document(
         problem = await response.json(content_type="application/problem+json")
         assert response.status == 402
     assert problem["type"] == "urn:llm-observatory:problem:budget_exceeded"
+    assert (problem["budget_id"], problem["limit_usd"], problem["left_usd"]) == ("b", "5", "0.000001")
+    assert problem["resets_at"] == "2030-01-01T00:00:00Z"
     assert UUID(problem["request_id"])
 
 

@@ -148,6 +148,11 @@ async def test_an_exceeded_budget_is_402(client: openai.AsyncOpenAI) -> None:
         await client.chat.completions.create(model="m", messages=user("fail=budget_exceeded"))
     assert raised.value.status_code == 402
     assert raised.value.type == "insufficient_quota"
+    assert raised.value.code == "budget_exceeded"
+    assert isinstance(raised.value.body, dict)
+    assert raised.value.body["budget"] == {
+        "budget_id": "b", "limit_usd": "5", "left_usd": "0.000001", "resets_at": "2030-01-01T00:00:00Z",
+    }  # fmt: skip
 
 
 async def test_a_rate_limit_tells_when_to_come_back(client: openai.AsyncOpenAI) -> None:
