@@ -13,7 +13,9 @@ from schemas.chat import ChatRequested
 AGAIN_S = 0.5
 ONCE_MORE_SHARE = 0.3
 PATIENCE = aiohttp.ClientTimeout(total=150, connect=5)
-FINAL = (200, 400)
+FINAL = (200, 400, 402, 502)
+"""An answer, or a bad outcome: refused by the provider or a budget, or the provider failed as often as it may."""
+FINAL_CODES = ("invalid_request", "budget_exceeded", "provider_error")
 
 
 class HttpClient:
@@ -60,7 +62,7 @@ class HttpClient:
             if response.status not in FINAL:
                 return None
             if response.status != 200:
-                return f"{response.status} {json.loads(told)['error']['code']}"
+                return f"failed {json.loads(told)['error']['code']}"
             return _streamed(told) if request.stream else str(json.loads(told)["choices"][0]["message"]["content"])
 
 
@@ -76,6 +78,7 @@ def _streamed(events: str) -> str | None:
         event = json.loads(line.removeprefix("data: "))
         if "error" in event:
             # A stream that was shown in part and began again differently cannot be taken back: it is asked for again.
-            return "400 invalid_request" if event["error"].get("code") == "invalid_request" else None
+            code = str(event["error"].get("code"))
+            return f"failed {code}" if code in FINAL_CODES else None
         text += "".join(choice["delta"].get("content") or "" for choice in event["choices"])
     return text if whole else None

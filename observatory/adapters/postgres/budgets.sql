@@ -101,3 +101,15 @@ SELECT coalesce(sum(cost_usd), 0) AS spent_usd
 -- name: open_period
 INSERT INTO journal.budget_periods (budget_id, period_start, resets_at, opening_usd, spent_usd, reserved_usd)
 VALUES ($1, $2, $3, $4::numeric, $4::numeric + $5::numeric, $6);
+
+-- name: spending
+-- What calls in the scope of each budget have cost since two moments, by the facts.
+SELECT u.budget_id,
+       coalesce(sum(c.cost_usd) FILTER (WHERE c.started_at >= u.period_start), 0) AS spent_usd,
+       coalesce(sum(c.cost_usd) FILTER (WHERE c.started_at >= u.recent), 0) AS recent_usd
+  FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS u (budget_id, period_start, recent)
+  JOIN journal.budgets b ON b.budget_id = u.budget_id
+  LEFT JOIN ledger.calls c ON c.tenant_id = b.tenant_id AND c.started_at >= least(u.period_start, u.recent)
+   AND c.status <> 'not_sent'
+   AND journal.in_scope(b.scope, b.scope_value, c.request_model, c.user_id, c.api_key_id, c.conversation_id, c.tags)
+ GROUP BY u.budget_id;

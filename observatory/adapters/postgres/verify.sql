@@ -31,18 +31,25 @@ SELECT call_id, count(*) AS bills, bool_or(billed) AS billed, min(received_at) A
  GROUP BY call_id, CASE WHEN call_id IS NULL THEN bill_id END
 
 -- name: join_legs
--- One row a call that any of bill, attempts and facts knows. $1: since. $2: whether there is a bill.
+-- One row a call that any of bill, attempts and facts knows. $1: since. $2: whether there is a bill. One that could not
+-- connect (a connection error whose cost is settled) never reached the provider, as one that was not sent.
 CREATE TEMP TABLE legs AS
 WITH attempts AS (
   SELECT a.call_id, a.tenant_id, a.request_id, a.attempt, a.provider, a.model, a.status, a.cost_state, a.revision,
-         a.published_revision, a.cost_usd, a.started_at, u.*
+         a.published_revision, a.cost_usd, a.started_at, u.*,
+         a.status = 'not_sent'
+           OR (a.cost_state = 'settled' AND a.status = 'error' AND coalesce(u.error_type, '') = 'connection_error') AS unreached
     FROM journal.attempts a
-    LEFT JOIN LATERAL json_to_record(a.record::json -> 'usage') AS u (
-      uncached_input_tokens bigint, cache_read_tokens bigint, cache_write_5m_tokens bigint,
-      cache_write_1h_tokens bigint, output_tokens bigint) ON true
+    LEFT JOIN LATERAL (
+      SELECT u.*, a.record::json ->> 'error_type' AS error_type
+        FROM json_to_record(a.record::json -> 'usage') AS u (
+          uncached_input_tokens bigint, cache_read_tokens bigint, cache_write_5m_tokens bigint,
+          cache_write_1h_tokens bigint, output_tokens bigint)) AS u ON true
    WHERE a.started_at >= $1
 ), facts AS (
-  SELECT * FROM ledger.calls WHERE started_at >= $1 AND source = 'worker'
+  SELECT *, status = 'not_sent'
+            OR (cost_state = 'settled' AND status = 'error' AND coalesce(error_type, '') = 'connection_error') AS unreached
+    FROM ledger.calls WHERE started_at >= $1 AND source = 'worker'
 )
 SELECT coalesce(a.call_id, f.call_id, b.call_id) AS call_id,
        coalesce(a.provider, f.provider) AS provider,
@@ -51,6 +58,7 @@ SELECT coalesce(a.call_id, f.call_id, b.call_id) AS call_id,
        coalesce(a.attempt, f.attempt) AS attempt,
        a.call_id IS NOT NULL AS in_attempts, f.call_id IS NOT NULL AS in_facts, b.call_id IS NOT NULL AS in_bill,
        coalesce(a.provider, f.provider) LIKE 'sim-%' AND $2 AS billable,
+       coalesce(a.unreached, false) AS a_unreached, coalesce(f.unreached, false) AS f_unreached,
        a.status AS a_status, f.status AS f_status, a.cost_state AS a_cost_state, f.cost_state AS f_cost_state,
        a.revision AS a_revision, f.revision AS f_revision, a.published_revision,
        b.billed, coalesce(b.bills, 0) AS bills,
@@ -80,7 +88,7 @@ SELECT l.*, kind
          CASE WHEN bills > 1 THEN 'billed_twice' END,
          CASE WHEN billable AND in_attempts AND a_status <> 'started' THEN CASE
            WHEN in_bill AND a_status = 'not_sent' THEN 'needs_reconciliation'
-           WHEN NOT in_bill AND a_status <> 'not_sent' THEN
+           WHEN NOT in_bill AND NOT a_unreached THEN
              CASE WHEN a_cost_state = 'estimated' THEN 'needs_reconciliation' ELSE 'not_billed' END
            WHEN in_bill AND a_status = 'unknown' THEN 'needs_reconciliation'
            WHEN in_bill AND (a_cost IS DISTINCT FROM b_cost OR a_tokens <> b_tokens) THEN CASE
@@ -169,14 +177,16 @@ SELECT leg, provider, model, sum(calls)::bigint AS calls, sum(cost_usd) AS cost_
       FROM legs WHERE in_bill
     UNION ALL
     SELECT 'attempts', provider, model, 1, coalesce(a_cost, 0), (SELECT sum(t) FROM unnest(a_tokens) t)
-      FROM legs WHERE in_attempts AND a_status NOT IN ('not_sent', 'started')
+      FROM legs WHERE in_attempts AND a_status <> 'started' AND NOT a_unreached
     UNION ALL
     SELECT 'facts', provider, model, 1, coalesce(f_cost, 0), (SELECT sum(t) FROM unnest(f_tokens) t)
-      FROM legs WHERE in_facts AND f_status <> 'not_sent'
+      FROM legs WHERE in_facts AND NOT f_unreached
     UNION ALL
     SELECT 'rollups', provider, model, calls, cost_usd,
            uncached_input_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens + output_tokens
       FROM ledger.rollup_1m WHERE bucket >= $1
+    UNION ALL
+    SELECT 'rollups', provider, model, -1, 0, 0 FROM legs WHERE in_facts AND f_unreached AND f_status <> 'not_sent'
   ) AS all_legs
  GROUP BY leg, provider, model
  ORDER BY provider, model, leg
@@ -187,6 +197,7 @@ SELECT count(*) AS calls, coalesce(sum(cost_usd), 0) AS cost_usd FROM bill WHERE
 -- name: counts
 SELECT count(*) FILTER (WHERE in_attempts AND a_status = 'started') AS in_flight,
        count(*) FILTER (WHERE in_attempts AND a_status = 'not_sent') AS not_sent,
+       count(*) FILTER (WHERE in_attempts AND a_unreached AND a_status <> 'not_sent') AS not_connected,
        count(*) FILTER (WHERE in_attempts AND a_cost IS NULL AND a_status <> 'started') AS unpriced,
        count(*) FILTER (WHERE in_attempts AND NOT provider LIKE 'sim-%') AS without_export
   FROM legs
