@@ -9,6 +9,7 @@ from pathlib import Path
 
 from loadtests.bench.problems import BenchError
 from loadtests.chaos.run import Options, run
+from loadtests.chaos.scorecard import scorecard
 
 
 def main() -> int:
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--outage", help="take a service away for a while: db=60s, kafka=60s or simulator=60s")
     parser.add_argument("--kill-simulator", action="store_true", help="the simulated provider may be killed too")
     parser.add_argument("--services", type=Path, help="data folder of Kafka and PostgreSQL, if not the stack's own")
+    parser.add_argument("--scorecard", type=Path, help="write the run as a page in Markdown to this file")
     parser.add_argument("--json", action="store_true", help="print the verdict as one JSON object")
     given = parser.parse_args()
     logging.basicConfig(level=logging.CRITICAL)  # that the broker is away is what was wanted
@@ -42,12 +44,20 @@ def main() -> int:
     except (BenchError, ValueError) as problem:
         sys.stderr.write(f"chaos: {problem}\n")
         return 1
+    if given.scorecard:
+        given.scorecard.write_text(scorecard(verdict, "observatory chaos " + _as_typed(options)))
     print(json.dumps(verdict, indent=1, default=str) if given.json else _told(verdict))
     return 0 if verdict["ok"] else 1
 
 
+def _as_typed(options: Options) -> str:
+    outage = f" --outage {options.outage}" if options.outage else ""
+    simulator = " --kill-simulator" if options.kill_simulator else ""
+    return f"--kills {options.kills} --seed {options.seed}{outage}{simulator}"
+
+
 def _told(verdict: dict[str, object]) -> str:
-    shown = ("kills", "client", "legs", "requests", "outcomes", "differences", "problems")
+    shown = ("kills", "client", "budgets", "legs", "requests", "outcomes", "differences", "problems")
     lines = [f"{name:<12} {json.dumps(verdict[name], default=str)}" for name in shown]
     return "\n".join([*lines, "ok: not one call lost or doubled" if verdict["ok"] else "NOT OK"])
 

@@ -57,6 +57,8 @@ class HttpClient:
         headers["x-observatory-provider"] = str(request.provider)
         messages = [{"role": message.role, "content": message.content} for message in request.messages]
         body = {"model": request.model, "messages": messages, "stream": request.stream}
+        if request.max_output_tokens is not None:
+            body["max_tokens"] = request.max_output_tokens
         async with self._session.post(self._url, json=body, headers=headers) as response:
             told = await response.text()
             if response.status not in FINAL:

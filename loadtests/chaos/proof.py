@@ -16,13 +16,19 @@ AGAIN_S = 1.0
 Said: TypeAlias = Mapping[str, object]
 
 
-async def observatory(*arguments: str) -> tuple[int, Said]:
+async def observatory(*arguments: str, json_wanted: bool = True) -> tuple[int, Said]:
     """The exit code and the JSON of a command. Raises `BenchError` when it says nothing of use."""
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, *arguments, "--json", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *COMMAND,
+        *arguments,
+        *(["--json"] if json_wanted else []),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(COMMAND_S):
         out, err = await process.communicate()
+    if not json_wanted:
+        return process.returncode or 0, {}
     try:
         said = json.loads(out)
     except ValueError:

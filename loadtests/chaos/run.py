@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from loadtests.chaos.budgets import BudgetProof, close_and_prove, open_budgets
 from loadtests.chaos.http import HttpClient
 from loadtests.chaos.killing import Killer, say
 from loadtests.chaos.plan import AFTER_OUTAGE_S, KILLS_S, SIMULATOR, kind_of, outage, plan
 from loadtests.chaos.proof import Said, addresses, settle_and_verify
 from loadtests.chaos.topics import Positions, TopicClient, ends, outcomes_since
-from loadtests.chaos.traffic import Planned, traffic
+from loadtests.chaos.traffic import Planned, budgeted_users, new_run, traffic
 
 LEAST_LOAD_S = 5.0
 PATIENCE_S = 180.0
@@ -43,7 +44,10 @@ async def run(options: Options) -> dict[str, object]:
     strikes = plan(may_die, kills=options.kills, seed=options.seed, duration_s=duration_s, outages=outages)
     start = await ends(places["kafka"])
     say(f"{len(strikes)} strikes in {duration_s:.0f} s at {options.rate:g} requests/s")
-    load = Load(places["kafka"], places["http"], options)
+    run_number = new_run()
+    users = budgeted_users(run_number)
+    await open_budgets(users, options.rate * duration_s)
+    load = Load(places["kafka"], places["http"], options, run_number)
     began = time.monotonic()
     await load.start()
     try:
@@ -55,16 +59,17 @@ async def run(options: Options) -> dict[str, object]:
         await load.stop()
     say("waiting for quiet, then reconciling and verifying")
     proof = await settle_and_verify(PATIENCE_S)
+    budgets = await close_and_prove(users)
     client = await load.judge(places["kafka"], start, unanswered)
-    return _verdict(options, killer, proof, client, time.monotonic() - began)
+    return _verdict(options, killer, proof, client, budgets, time.monotonic() - began)
 
 
 class Load:
     """All clients together. Every request is a task of its own that ends when its client has what it wants."""
 
-    def __init__(self, kafka: str, http: str, options: Options) -> None:
+    def __init__(self, kafka: str, http: str, options: Options, run_number: int) -> None:
         self._topics, self._http = TopicClient(kafka), HttpClient(http, options.seed)
-        self._source: Iterator[Planned] = traffic(options.seed)
+        self._source: Iterator[Planned] = traffic(options.seed, run_number)
         self._every_s = 1 / options.rate
         self._tasks: dict[asyncio.Task[None], UUID] = {}
         self.sent = 0
@@ -108,6 +113,7 @@ class Load:
             "owed": len(owed),
             "outcomes": len(outcomes),
             "http_repeats": self._http.repeats,
+            "http_refused_by_a_budget": sum("failed budget_exceeded" in found for found in self._http.answers.values()),
             "clients_still_waiting": [str(request) for request in unanswered],
             "without_outcome": [str(request) for request in owed if request not in outcomes],
             "with_two_outcomes": [str(request) for request, found in outcomes.items() if len(found) > 1],
@@ -116,7 +122,12 @@ class Load:
 
 
 def _verdict(
-    options: Options, killer: Killer, proof: Said, client: dict[str, object], seconds: float
+    options: Options,
+    killer: Killer,
+    proof: Said,
+    client: dict[str, object],
+    budgets: Sequence[BudgetProof],
+    seconds: float,
 ) -> dict[str, object]:
     kills: dict[str, int] = {}
     for entry in killer.timeline:
@@ -124,12 +135,13 @@ def _verdict(
             kills[str(entry["target"])] = kills.get(str(entry["target"]), 0) + 1
     wrong = [name for name, found in client.items() if isinstance(found, list) and found]
     return {
-        "ok": proof["ok"] is True and not wrong,
+        "ok": proof["ok"] is True and not wrong and all(budget.ok for budget in budgets),
         "seed": options.seed,
         "seconds": round(seconds, 1),
         "kills": kills,
         "timeline": killer.timeline,
         "client": client,
+        "budgets": [budget.told() for budget in budgets],
         "problems": proof["problems"],
         "legs": proof["legs"],
         "requests": proof["requests"],

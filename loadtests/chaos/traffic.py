@@ -21,6 +21,9 @@ FAULTS = ("fault=429 retryafter=0 first=1", "fault=500 first=1", "fault=503 firs
 """What the provider surely did not bill."""
 LOST = ("fault=cut-mid first=1", "fault=cut-after first=1", "fault=malformed first=1", "nousage=1", "fault=timeout")
 """What only the provider's export can settle."""
+BUDGETED_SHARE = 0.25
+BUDGETED_USERS = 4
+"""Users whose requests say honestly how long they are: in the prompt's words and in a cap on the answer."""
 MODELS = (
     ("sim-openai", "gpt-4o-mini"), ("sim-openai", "gpt-4o"), ("sim-azure", "gpt-4o-mini"),
     ("sim-anthropic", "claude-sonnet-4-5"),
@@ -35,13 +38,45 @@ class Planned:
     request: ChatRequested
 
 
-def traffic(seed: int) -> Iterator[Planned]:
-    """Endless. Request ids are new in every run, all else is the seed's."""
+def new_run() -> int:
+    """A number that no other run has."""
+    return random.SystemRandom().getrandbits(64)
+
+
+def budgeted_users(run: int) -> list[str]:
+    """The users of this run whose spending is limited."""
+    return [f"budgeted-{run:x}-{number}" for number in range(BUDGETED_USERS)]
+
+
+def traffic(seed: int, run: int) -> Iterator[Planned]:
+    """Endless. Ids and the budgeted users are the run's, all else is the seed's."""
     chance = random.Random(seed)
-    run = random.SystemRandom().getrandbits(64)
+    users = budgeted_users(run)
     for number in range(2**63):
         way: Way = "http" if chance.random() < HTTP_SHARE else "kafka"
-        yield Planned(way, _request(chance, UUID(int=(run << 64) | number), number, run, way))
+        request_id = UUID(int=(run << 64) | number)
+        if chance.random() < BUDGETED_SHARE:
+            yield Planned(way, _budgeted(chance, request_id, number, chance.choice(users)))
+        else:
+            yield Planned(way, _request(chance, request_id, number, run, way))
+
+
+def _budgeted(chance: random.Random, request_id: UUID, number: int, user: str) -> ChatRequested:
+    provider, model = chance.choice(MODELS)
+    inputs, outputs = chance.randrange(50, 600), chance.randrange(5, 60)
+    directive = chance.choice((*FAULTS, *LOST[:-1])) if chance.random() < FAULT_SHARE + LOST_SHARE else ""
+    prompt = "word " * inputs
+    told = f"[[sim in={inputs} out={outputs} latency={chance.randrange(300)} {directive}]]"
+    return ChatRequested(
+        request_id=request_id,
+        model=model,
+        provider=provider,
+        messages=[Message(role="user", content=f"chaos {number} {prompt}{told}")],
+        user_id=user,
+        stream=chance.random() < STREAM_SHARE,
+        max_output_tokens=outputs,
+        tags={"run": "chaos"},
+    )
 
 
 def _request(chance: random.Random, request_id: UUID, number: int, run: int, way: Way) -> ChatRequested:

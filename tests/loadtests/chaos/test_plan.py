@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from loadtests.chaos.plan import Strike, kind_of, outage, plan
-from loadtests.chaos.traffic import FAULTS, LOST, traffic
+from loadtests.chaos.traffic import FAULTS, LOST, budgeted_users, new_run, traffic
 
 PROCESSES = ["chat-1", "chat-2", "gateway", "gateway-2", "kafka", "postgres", "ledger-1"]
 
@@ -35,17 +35,18 @@ def test_a_bad_outage_is_refused(text: str) -> None:
 
 
 def test_the_traffic_has_every_kind_of_request() -> None:
-    planned = list(islice(traffic(3), 2000))
+    planned = list(islice(traffic(3, 17), 2000))
     texts = "\n".join(str(each.request.messages[0].content) for each in planned)
     assert all(directive in texts for directive in (*FAULTS, *LOST))
     assert {each.way for each in planned} == {"kafka", "http"}
     assert {each.request.stream for each in planned} == {True, False}
     assert {each.request.use_history for each in planned} == {True, False}
     assert len({each.request.request_id for each in planned}) == 2000
+    assert {each.request.user_id for each in planned} > set(budgeted_users(17))
     assert all(each.request.deadline is None for each in planned if each.way == "http")
 
 
 def test_two_runs_of_a_seed_ask_the_same_under_ids_of_their_own() -> None:
-    first, second = (list(islice(traffic(3), 50)) for _ in range(2))
+    first, second = (list(islice(traffic(3, new_run()), 50)) for _ in range(2))
     assert [a.request.messages for a in first] == [b.request.messages for b in second]
     assert {a.request.request_id for a in first}.isdisjoint({b.request.request_id for b in second})
