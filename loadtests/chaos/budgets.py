@@ -7,6 +7,7 @@ from decimal import Decimal
 from loadtests.bench.problems import BenchError
 from loadtests.chaos.proof import observatory
 from loadtests.chaos.traffic import BUDGETED_SHARE
+from schemas.base import decimal_text
 
 USD_A_REQUEST = Decimal("0.0003")
 """About half of what the budgeted requests of a run would cost: so each budget admits some and refuses some."""
@@ -30,8 +31,12 @@ class BudgetProof:
 
     def told(self) -> dict[str, object]:
         """For the verdict."""
-        names = ("budget_id", "limit_usd", "spent_usd", "reserved_usd", "facts_usd", "ok")
-        return {name: getattr(self, name) for name in names}
+        amounts = ("limit_usd", "spent_usd", "reserved_usd", "facts_usd")
+        return {
+            "budget_id": self.budget_id,
+            **{name: decimal_text(getattr(self, name)) for name in amounts},
+            "ok": self.ok,
+        }
 
 
 async def open_budgets(users: Sequence[str], requests: float) -> None:
