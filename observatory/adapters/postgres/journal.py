@@ -24,6 +24,7 @@ from observatory.adapters.postgres.reservations import (
 )
 
 SQL = load_queries(__package__, "journal.sql")
+CLAIM_FREE, CLAIM_RESERVING = (SQL["claim"] + "\n" + SQL[ending] for ending in ("claim_free", "claim_reserving"))
 
 RequestKey = tuple[str, UUID]
 """Tenant and request id: what names a request."""
@@ -168,10 +169,13 @@ class Journal:
         `owner` names this very batch: what it owns already was claimed by a first try whose answer was lost.
         Raises `StaleBudgets` when there are other budgets than those of `budget_version`.
         """
-        columns = _claim_columns(claims)
-        budgets, wishes = reserve_columns([c.first_attempt.reservation if c.first_attempt else None for c in claims])
-        arguments = (*columns, owner, lease, [budget_version], *budgets, *wishes)
-        rows = await unless_stale(self._pool.fetch(SQL["claim"], *arguments))
+        arguments = [*_claim_columns(claims), owner, lease, [budget_version]]
+        reservations = [c.first_attempt.reservation if c.first_attempt else None for c in claims]
+        if any(reservations):
+            budgets, wishes = reserve_columns(reservations)
+            rows = await unless_stale(self._pool.fetch(CLAIM_RESERVING, *arguments, *budgets, *wishes))
+        else:
+            rows = await unless_stale(self._pool.fetch(CLAIM_FREE, *arguments))
         refused = {row["call_id"]: refusal_of(row) for row in rows if row["call_id"] is not None}
         claimed = _by_key(row for row in rows if row["call_id"] is None)
         others = await self._standings([claim.key for claim in claims if claim.key not in claimed])

@@ -1,17 +1,14 @@
 -- Statements of the journal. All take arrays: one statement serves a whole batch.
 
 -- name: claim
--- Takes requests that are new or whose lease ended; inserts the first attempt of a new one with it. What an earlier
--- owner left as started becomes unknown. Rows come back for what was claimed, then for first attempts that
--- their budgets refuse. $18..$21: version of the budgets known, those of the batch (see journal.reserve).
+-- Takes requests that are new or whose lease ended. One of the two endings below follows. $18: version of the budgets
+-- by which it was decided what is reserved.
 WITH incoming AS (
   SELECT * FROM unnest(
     $1::text[], $2::uuid[], $3::bytea[], $4::int[], $5::bigint[], $6::text[], $7::text[], $8::boolean[],
-    $9::timestamptz[], $10::text[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::numeric[],
-    $22::numeric[], $23::text[]
-  ) WITH ORDINALITY AS t (
-    tenant_id, request_id, body_sha256, topic_partition, topic_offset, record_key, conversation_id, use_history,
-    published_at, traceparent, call_id, provider, model, record, cost_usd, amount_usd, matched, place)
+    $9::timestamptz[], $10::text[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::numeric[]
+  ) AS t (tenant_id, request_id, body_sha256, topic_partition, topic_offset, record_key, conversation_id, use_history,
+          published_at, traceparent, call_id, provider, model, record, cost_usd)
    WHERE (SELECT journal.check_budgets($18::bigint[]))
 ), heads AS (
   INSERT INTO journal.conversation_heads AS h (tenant_id, conversation_id, request_id)
@@ -40,18 +37,45 @@ WITH incoming AS (
     WHERE r.state = 'claimed' AND r.lease_until < now() AND r.body_sha256 = excluded.body_sha256
   RETURNING r.tenant_id, r.request_id, r.epoch, r.lost_epochs, r.attempts
 ), left_behind AS (
+  -- What an earlier owner left as started becomes unknown.
   UPDATE journal.attempts a
      SET status = 'unknown', revision = a.revision + 1, open = true, changed_at = now()
     FROM claimed c
    WHERE c.epoch > 1 AND a.tenant_id = c.tenant_id AND a.request_id = c.request_id AND a.status = 'started'
   RETURNING a.call_id
-), wishes AS (
-  SELECT array_agg(i.call_id ORDER BY i.place) AS calls, array_agg(i.tenant_id ORDER BY i.place) AS tenants,
-         array_agg(i.request_id ORDER BY i.place) AS requests, array_agg(i.amount_usd ORDER BY i.place) AS amounts,
-         array_agg(i.matched ORDER BY i.place) AS matched
+)
+
+-- name: claim_free
+-- The ending where no budget covers any of the requests: inserts the first attempt of each new one with it. Rows come
+-- back only for what was claimed.
+, first_attempts AS (
+  INSERT INTO journal.attempts (call_id, tenant_id, request_id, attempt, epoch, record_key, provider, model, cost_usd,
+                                record, traceparent)
+  SELECT i.call_id, i.tenant_id, i.request_id, 1, 1, i.record_key, i.provider, i.model, i.cost_usd, i.record,
+         i.traceparent
     FROM claimed c
     JOIN incoming i ON i.tenant_id = c.tenant_id AND i.request_id = c.request_id
-   WHERE cardinality($19::text[]) > 0 AND c.epoch = 1 AND i.amount_usd IS NOT NULL
+   WHERE c.epoch = 1 AND i.call_id IS NOT NULL
+)
+SELECT tenant_id, request_id, epoch, lost_epochs, attempts, now() AS claimed_at,
+       extract(epoch FROM $17::interval)::float8 AS lease_left_s, NULL::uuid AS call_id
+  FROM claimed;
+
+-- name: claim_reserving
+-- The ending with budgets, $19..$21 (see journal.reserve): $22 and $23 are what each attempt reserves of which. After
+-- what was claimed come the first attempts that were refused, each with its budget and its call_id.
+, wanted AS (
+  SELECT i.*, w.amount_usd, w.matched, w.place
+    FROM unnest($11::uuid[], $22::numeric[], $23::text[]) WITH ORDINALITY AS w (call_id, amount_usd, matched, place)
+    JOIN incoming i ON i.call_id = w.call_id
+    JOIN claimed c ON c.tenant_id = i.tenant_id AND c.request_id = i.request_id
+   WHERE c.epoch = 1
+), wishes AS (
+  SELECT array_agg(call_id ORDER BY place) AS calls, array_agg(tenant_id ORDER BY place) AS tenants,
+         array_agg(request_id ORDER BY place) AS requests, array_agg(amount_usd ORDER BY place) AS amounts,
+         array_agg(matched ORDER BY place) AS matched
+    FROM wanted
+   WHERE amount_usd IS NOT NULL
   HAVING count(*) > 0
 ), refused AS MATERIALIZED (
   SELECT r.*
@@ -62,16 +86,14 @@ WITH incoming AS (
 ), first_attempts AS (
   INSERT INTO journal.attempts (call_id, tenant_id, request_id, attempt, epoch, record_key, provider, model, cost_usd,
                                 record, traceparent, reserved)
-  SELECT i.call_id, i.tenant_id, i.request_id, 1, 1, i.record_key, i.provider, i.model, i.cost_usd, i.record,
-         i.traceparent, i.amount_usd IS NOT NULL
-    FROM claimed c
-    JOIN incoming i ON i.tenant_id = c.tenant_id AND i.request_id = c.request_id
-   WHERE c.epoch = 1 AND i.call_id IS NOT NULL AND NOT EXISTS (SELECT FROM refused r WHERE r.call_id = i.call_id)
+  SELECT w.call_id, w.tenant_id, w.request_id, 1, 1, w.record_key, w.provider, w.model, w.cost_usd, w.record,
+         w.traceparent, w.amount_usd IS NOT NULL
+    FROM wanted w
+   WHERE NOT EXISTS (SELECT FROM refused r WHERE r.call_id = w.call_id)
 )
 SELECT tenant_id, request_id, epoch, lost_epochs, attempts, now() AS claimed_at,
-       extract(epoch FROM $17::interval)::float8 AS lease_left_s,
-       NULL::uuid AS call_id, NULL::text AS budget_id, NULL::numeric AS limit_usd, NULL::numeric AS left_usd,
-       NULL::timestamptz AS resets_at
+       extract(epoch FROM $17::interval)::float8 AS lease_left_s, NULL::uuid AS call_id,
+       NULL::text AS budget_id, NULL::numeric AS limit_usd, NULL::numeric AS left_usd, NULL::timestamptz AS resets_at
   FROM claimed
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, call_id, budget_id, limit_usd, left_usd, resets_at FROM refused;
@@ -176,18 +198,19 @@ WITH calls AS (
 ), turns AS (
   INSERT INTO app.turns (tenant_id, conversation_id, request_id, messages)
   SELECT f.tenant_id, f.conversation_id, f.request_id, f.turn FROM finished f WHERE f.turn IS NOT NULL
-), charges AS (
-  SELECT array_agg(call_id) AS calls, array_agg(charge) AS charges FROM settled WHERE reserved HAVING count(*) > 0
-), charged AS (
-  SELECT journal.charge(calls, charges) AS done
-    FROM charges
-   WHERE (SELECT count(*) FROM finished) + (SELECT count(*) FROM freed) + (SELECT count(*) FROM conversations) >= 0
 )
 SELECT call_id AS id, revision, started_at, NULL::text AS tenant_id FROM settled
 UNION ALL
 SELECT request_id, NULL, NULL, tenant_id FROM finished
+-- The order of these is that in which rows are locked, those of budgets last. Nothing comes of the last three but a row
+-- without an id for each conversation.
 UNION ALL
-SELECT NULL, NULL, NULL, NULL FROM charged WHERE NOT done;
+SELECT NULL, NULL, NULL, NULL FROM freed
+UNION ALL
+SELECT NULL, NULL, NULL, NULL FROM conversations
+UNION ALL
+SELECT NULL, NULL, NULL, NULL FROM settled WHERE reserved
+HAVING count(*) > 0 AND NOT journal.charge(array_agg(call_id), array_agg(charge));
 
 -- name: attempts_now
 SELECT call_id, revision, started_at FROM journal.attempts WHERE call_id = ANY ($1::uuid[]);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -25,10 +25,11 @@ from observatory.adapters.postgres.journal import (
     Claimed,
     Journal,
     NextAttempt,
+    Outcome,
     Settlement,
 )
 from observatory.adapters.postgres.migrations import migrate
-from observatory.adapters.postgres.pool import INDEX_PLANS, Pool, insist, open_pool
+from observatory.adapters.postgres.pool import INDEX_PLANS, Pool, open_pool
 from observatory.adapters.postgres.queries import load_queries
 from observatory.adapters.postgres.reservations import BudgetPeriod, Refusal, Reservation, StaleBudgets
 from observatory.rules.budgets import Budget, period_bounds
@@ -314,9 +315,9 @@ async def test_nothing_begins_in_a_period_that_has_ended_or_not_begun(desk: Desk
         assert claim.first_attempt is not None
         assert claim.first_attempt.reservation is not None
         wrong = BudgetPeriod(budget.budget_id, *period_bounds("hour", "UTC", at))
-        object.__setattr__(claim.first_attempt.reservation, "periods", (wrong,))
+        reservation = replace(claim.first_attempt.reservation, periods=(wrong,))
         with pytest.raises(StaleBudgets):
-            await desk.begin(claim)
+            await desk.begin(replace(claim, first_attempt=replace(claim.first_attempt, reservation=reservation)))
 
 
 async def test_a_new_period_is_empty_and_the_old_one_is_charged_what_it_reserved(desk: Desk) -> None:
@@ -377,7 +378,7 @@ async def test_a_budget_that_is_opened_under_load_misses_no_attempt(desk: Desk) 
                 budgets = [b.budget for b in await desk.budgets.list(desk.tenant)]
                 assert claim.first_attempt is not None
                 reservation = desk.claim(Decimal(1), *budgets).first_attempt.reservation if budgets else None  # type: ignore[union-attr]  # as above
-                object.__setattr__(claim.first_attempt, "reservation", reservation)
+                claim = replace(claim, first_attempt=replace(claim.first_attempt, reservation=reservation))
                 try:
                     await desk.journal.claim([claim], str(uuid4()), LEASE, version)
                 except StaleBudgets:
@@ -483,7 +484,8 @@ async def end(desk: Desk, kind: str, call: UUID, usd: Decimal) -> None:
 
 
 async def test_overlapping_budgets_under_load_do_not_lock_each_other_out(desk: Desk, pool: Pool) -> None:
-    """Batches of many writers, with budgets in any order: nobody is a victim of a deadlock, and the sums hold."""
+    """Batches of many writers, with budgets in any order and turns of the same conversations: nobody is a victim of a
+    deadlock, and the sums hold."""
     budgets = [await desk.budget(f"{n}", limit_usd=Decimal(60)) for n in "bAaB-_9é"]
     deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     before = await pool.fetchval(deadlocks)
@@ -495,13 +497,14 @@ async def test_overlapping_budgets_under_load_do_not_lock_each_other_out(desk: D
                 desk.claim(Decimal(1), *choose.sample(budgets, choose.randrange(1, 5)))
                 for _ in range(choose.randrange(1, 6))
             ]
-            claimed = await insist("claim", lambda claims=claims: desk.begin(*claims))  # type: ignore[misc]  # bound now
-            calls = sorted(call_of(c) for c, taken in zip(claims, claimed, strict=True) if taken.begun)
-            settlements = [
-                CallSettlement(call_id=c, status="ok", cost_usd=Decimal("0.1"), cost_state="settled", record="{}")
-                for c in calls
-            ]
-            await desk.journal.settle([Settlement(s, None) for s in settlements])
+            turns = [in_conversation(desk.claim(None), f"c{n}") for n in choose.sample(range(3), 1)]
+            claimed, _ = await desk.journal.claim([*claims, *turns], str(uuid4()), LEASE, await desk.version())
+            mine = [turn for turn in turns if turn.key in claimed]
+            nexts = [await nth(desk, turn, 1, *choose.sample(budgets, 3), usd=1) for turn in mine]
+            begun = await desk.journal.begin_attempts(nexts) if nexts else []
+            calls = [call_of(claim) for claim in claims if claimed[claim.key].begun]
+            calls += [n.start.call_id for n, at in zip(nexts, begun, strict=True) if isinstance(at, datetime)]
+            await desk.journal.settle([Settlement(ok(call), None) for call in calls] + [answered(t) for t in mine])
 
     await asyncio.gather(*(work(seed) for seed in range(8)))
     for budget in budgets:
@@ -510,3 +513,23 @@ async def test_overlapping_budgets_under_load_do_not_lock_each_other_out(desk: D
         assert 0 < spent <= 60
     await pool.execute("SELECT pg_stat_force_next_flush()")
     assert await pool.fetchval(deadlocks) == before
+
+
+def in_conversation(claim: Claim, conversation_id: str) -> Claim:
+    """A turn: its first attempt begins after the claim."""
+    return replace(claim, conversation_id=conversation_id, use_history=True, first_attempt=None)
+
+
+def ok(call: UUID) -> CallSettlement:
+    """A call that cost ten cents."""
+    return CallSettlement(call_id=call, status="ok", cost_usd=Decimal("0.1"), cost_state="settled", record="{}")
+
+
+def answered(claim: Claim) -> Settlement:
+    """The outcome of a turn."""
+    return Settlement(
+        None,
+        Outcome(
+            tenant_id=claim.tenant_id, request_id=claim.request_id, epoch=1, state="completed", body="{}", turn="[]"
+        ),
+    )
