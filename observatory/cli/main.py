@@ -31,6 +31,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "publish": "Publish chat requests: from arguments, a file or stdin.",
         "subscribe": "Follow a request, a conversation or a topic.",
         "costs": "Cost, tokens and latency by model, tenant, user, conversation, provider or time.",
+        "waste": "What attempts cost that gave no answer, by cause.",
         "budgets": "Budgets: create, list, show, change and close them.",
         "keys": "Create, list and revoke API keys.",
     },
