@@ -43,6 +43,7 @@ class BillRow:
     cost_usd: Decimal
     received_at: datetime
     finished_at: datetime | None
+    service_tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,11 +73,10 @@ async def reconcile(
             continue
         decision = _decide(attempt, rows[0] if rows else None, complete_until, margin)
         if decision is not None:
-            changes.append(_change(attempt, decision, rows[0] if rows else None, prices))
+            changes.append(change_of(attempt, decision, rows[0] if rows else None, prices))
         elif attempt["status"] != "not_sent":
             result.undecided += 1
-    for batch in _batches(changes):
-        await _apply(pool, publisher, batch, result, dry_run=dry_run)
+    await settle(pool, publisher, changes, result, dry_run=dry_run)
     return result
 
 
@@ -98,13 +97,13 @@ def _decide(attempt: Record, row: BillRow | None, complete_until: datetime, marg
     return decide(known, exported, complete_until=complete_until, margin=margin)
 
 
-def _change(attempt: Record, decision: Decision, row: BillRow | None, prices: Prices) -> Change:
+def change_of(attempt: Record, decision: Decision, row: BillRow | None, prices: Prices) -> Change:
     """Prices what has to be priced, by our own rules, and rewrites the record."""
     fields: dict[str, object] = orjson.loads(attempt["record"])
     cost, version = decision.cost_usd, fields.get("price_version")
     if row is not None and decision.cost_usd is None:
         given = fields.get("service_tier")
-        tier = given if isinstance(given, str) else None
+        tier = given if isinstance(given, str) else row.service_tier
         query = PriceQuery(
             kind=row.kind,
             model=row.model,
@@ -125,6 +124,8 @@ def _change(attempt: Record, decision: Decision, row: BillRow | None, prices: Pr
     }
     if row is not None:
         fields["provider_response_id"] = fields.get("provider_response_id") or row.response_id
+        fields["response_model"] = fields.get("response_model") or row.model or None
+        fields["service_tier"] = fields.get("service_tier") or row.service_tier
         fields["ended_at"] = fields.get("ended_at") or (rfc3339(row.finished_at) if row.finished_at else None)
     if decision.status in ("ok", "not_sent"):
         fields["error_type"] = None
@@ -132,6 +133,12 @@ def _change(attempt: Record, decision: Decision, row: BillRow | None, prices: Pr
         fields["error_type"] = fields.get("error_type") or "worker_lost"
     present = {name: value for name, value in fields.items() if value is not None}
     return Change(attempt, decision, cost, orjson.dumps(present).decode())
+
+
+async def settle(pool: Pool, publisher: Publisher, changes: Sequence[Change], result: Result, *, dry_run: bool) -> None:
+    """Writes changes by compare-and-set, publishes them and marks them as published, batch by batch; counts them."""
+    for batch in _batches(changes):
+        await _apply(pool, publisher, batch, result, dry_run=dry_run)
 
 
 def _batches(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:

@@ -1,5 +1,7 @@
 """The proof that the provider's bill, the attempts, the facts and the rollups agree, in count and to the last decimal.
 
+Adjustments, which belong to no call, are proved apart: those decided are those applied.
+
 The database does the joining, so a million calls need little memory here. Attempts, facts and rollups are read in one
 snapshot; the bill is read just before it, so the proof holds once the system is quiet.
 """
@@ -19,6 +21,13 @@ from observatory.adapters.postgres.queries import load_queries
 _SQL = load_queries("observatory.adapters.postgres", "verify.sql")
 LEGS = ("bill", "attempts", "facts", "rollups")
 UNAVAILABLE = "unavailable"
+
+_ADJUSTMENTS = {
+    "not_published": "adjustments not published",
+    "not_applied": "adjustments not in the ledger",
+    "not_decided": "adjustments in the ledger that nobody decided",
+    "differing": "adjustments differ from what was decided",
+}
 
 OutcomeEvent = tuple[str, UUID, bytes]
 """Tenant, request and SHA-256 of the body of one outcome on `chat.responses`."""
@@ -53,6 +62,7 @@ class Proof:
     rollups_shown: list[Row]
     budget_differences: int
     budgets_shown: list[Row]
+    adjustments: Row
 
     @property
     def problems(self) -> list[str]:
@@ -64,6 +74,7 @@ class Proof:
         found += _nonzero(self.counts, "in_flight")
         found += _nonzero(self.requests, "without_outcome", "outcome_not_published", "outcome_missing")
         found += _nonzero(self.topic or {}, "missing", "several", "unknown")
+        found += [f"{self.adjustments[name]} {what}" for name, what in _ADJUSTMENTS.items() if self.adjustments[name]]
         present = {name: leg for name, leg in self.legs.items() if leg is not None}
         if len(set(present.values())) > 1 and not self.foreign_providers:
             found.append(f"the sums of {', '.join(present)} differ")
@@ -88,6 +99,7 @@ class Busy:
     unpublished_calls: int
     claimed_requests: int
     unpublished_outcomes: int
+    adjustments_not_in_ledger: int
     calls_not_in_ledger: int
 
     @property
@@ -194,6 +206,7 @@ async def _prove(
         rollups_shown=_without_total(cells),
         budget_differences=_int(budgets[0]["total"]) if budgets else 0,
         budgets_shown=_without_total(budgets),
+        adjustments=await _one(connection, "adjustments"),
     )
 
 

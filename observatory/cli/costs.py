@@ -2,17 +2,27 @@
 
 import dataclasses
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated
 
 from cyclopts import Parameter
 from rich.table import Table
 
 from observatory.adapters.kafka import topic_name
-from observatory.adapters.postgres.costs import CostQuery, CostRow, Grouping, read_costs, watermark
+from observatory.adapters.postgres.costs import (
+    Adjustments,
+    CostQuery,
+    CostRow,
+    Grouping,
+    read_adjustments,
+    read_costs,
+    watermark,
+)
 from observatory.adapters.settings import Settings
 from observatory.cli.options import Json, Until, parse_moment
 from observatory.cli.output import add_row, print_json, stderr, stdout, table
 from observatory.cli.outside import database, settings
+from observatory.rules.money import MONEY
 from schemas.topics import LLM_CALLS
 
 
@@ -33,7 +43,8 @@ async def costs(
 
     Costs have all their digits. Errors are calls that failed; unpriced ones have no known price and are missing from
     the cost; what is estimated until it is reconciled is shown apart and included. A call belongs to the minute in
-    which it began.
+    which it began. What a provider's bill says beyond the calls (`observatory reconcile --book`) stands apart, by whole
+    days.
 
     Some uses:
 
@@ -67,12 +78,19 @@ async def show_costs(config: Settings, query: CostQuery, *, as_json: bool) -> No
     async with database(config.database_url) as pool:
         complete_to = await watermark(pool, topic_name(config.kafka, LLM_CALLS))
         rows, total = await read_costs(pool, query)
+        adjusted = await read_adjustments(pool, query)
+    with_adjustments = MONEY.add(total.cost_usd, adjusted.cost_usd)
     if as_json:
         groups = [{query.by: row.key, **_figures(row)} for row in rows]
         period = {"since": query.since, "until": query.until, "complete_until": complete_to}
-        print_json({**period, "by": query.by, "groups": groups, "total": _figures(total)}, indent=True)
+        sums = {
+            "total": _figures(total),
+            "adjustments": vars(adjusted),
+            "cost_with_adjustments_usd": with_adjustments,
+        }
+        print_json({**period, "by": query.by, "groups": groups, **sums}, indent=True)
         return
-    stdout().print(_table(query, rows, total))
+    stdout().print(_table(query, rows, total, adjusted, with_adjustments))
     if len(rows) == query.groups:
         stderr().print(f"Only the first {query.groups} groups are shown (--groups); the total is over all.")
     stdout().print(watermark_line(complete_to))
@@ -89,13 +107,19 @@ def _figures(row: CostRow) -> dict[str, object]:
     return {name: value for name, value in dataclasses.asdict(row).items() if name != "key"}
 
 
-def _table(query: CostQuery, rows: list[CostRow], total: CostRow) -> Table:
+def _table(
+    query: CostQuery, rows: list[CostRow], total: CostRow, adjusted: Adjustments, with_adjustments: Decimal
+) -> Table:
     columns = [query.by, "calls", "errors", "unpriced", "tokens in", "cached", "tokens out", "cost $", "estimated $"]
     result = table([*columns, "p50 ms", "p95 ms", "ttft p50", "ttft p95"])
     for row in rows:
         add_row(result, *_cells(row, row.key))
     result.add_section()
     add_row(result, *_cells(total, "total"), style="bold")
+    if adjusted.count:
+        blank = [""] * 5
+        add_row(result, "adjustments", adjusted.count, *blank, adjusted.cost_usd, *blank)
+        add_row(result, "with adjustments", "", *blank, with_adjustments, *blank, style="bold")
     return result
 
 

@@ -37,7 +37,8 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Prove and repair": {
         "verify": "Prove that the provider's bill, the attempts, the facts and the rollups agree.",
-        "reconcile": "Settle attempts whose outcome is not known from the provider's export.",
+        "reconcile": "Settle attempts, compare and adjust costs, from the provider's export.",
+        "months": "Close months to adjustments, and list closed ones.",
         "replay": "Prove that facts and rollups are what the topic says, by making them again.",
         "dlq": "List, show and retry records that could not be read.",
     },

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -14,6 +14,7 @@ Since = Annotated[str | None, Parameter(help="From when: '30m', '2h', '7d' ago, 
 Until = Annotated[str | None, Parameter(help="Until when, not included: as --since.")]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_MONTH = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$")
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)([smhdw])$")
 
 
@@ -36,6 +37,14 @@ def parse_moment(text: str | None, now: datetime) -> datetime | None:
     except ValueError:
         raise wrong_usage(f"{text!r} is no time; write for example 30m, 2h or 2026-11-24T12:00:00Z") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def parse_month(text: str) -> date:
+    """'2026-10' as the first day of the month. Raises `Problem`."""
+    match = _MONTH.match(text.strip())
+    if match is None or not 1970 <= int(match[1]) <= 2500:
+        raise wrong_usage(f"{text!r} is no month; write for example 2026-10")
+    return date(int(match[1]), int(match[2]), 1)
 
 
 def parse_tags(pairs: Sequence[str]) -> dict[str, str] | None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeAlias
 from uuid import UUID
@@ -44,6 +44,8 @@ def _plain(value: object) -> object:
         return decimal_text(value)
     if isinstance(value, datetime):
         return rfc3339(value)
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, UUID):  # the database's client has a class of its own, which orjson does not know
         return str(value)
     raise TypeError(f"no JSON for {type(value).__name__}")

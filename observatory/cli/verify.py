@@ -17,7 +17,7 @@ from observatory.adapters.verification import UNAVAILABLE, Busy, Leg, OutcomeEve
 from observatory.adapters.verification import verify as prove
 from observatory.cli.following import follow
 from observatory.cli.options import Json, Since, parse_duration, parse_moment
-from observatory.cli.output import add_row, print_json, stderr, stdout, table
+from observatory.cli.output import add_row, cell, print_json, stderr, stdout, table
 from observatory.cli.outside import database, database_problems, settings
 from observatory.cli.problems import FAILED, Problem
 from observatory.rules.subscription import ANSWERS, OUTCOME_TYPES
@@ -38,8 +38,9 @@ async def verify(
 
     Compared call by call and in total are what the provider billed (the simulator's bill; 'unavailable' for others),
     the attempts in the journal, the facts, and the sums of the one-minute rollups. Every request must have its one
-    outcome, and every hard budget be what its attempts say. The exit code is 0 when all agree and nothing is in flight,
-    else 1. An attempt whose outcome is not known (needs_reconciliation) is settled by `observatory reconcile`.
+    outcome, every hard budget be what its attempts say, and every adjustment be in the ledger as it was decided. The
+    exit code is 0 when all agree and nothing is in flight, else 1. An attempt whose outcome is not known
+    (needs_reconciliation) is settled by `observatory reconcile`.
 
     Some uses:
 
@@ -116,6 +117,7 @@ def as_json(proof: Proof, busy: Busy | None) -> dict[str, object]:
         "calls": proof.counts,
         "requests": proof.requests,
         "topic": proof.topic,
+        "adjustments": proof.adjustments,
         "needs_reconciliation": proof.differences.get("needs_reconciliation", 0),
         "differences": {"total": sum(proof.differences.values()), "by_kind": proof.differences, "shown": proof.shown},
         "rollup_differences": {"total": proof.rollup_differences, "shown": proof.rollups_shown},
@@ -133,7 +135,7 @@ def _print(proof: Proof) -> None:
     out.print(legs)
     models = table(["provider", "model", "calls", "billed $", "attempts $", "facts $", "rollups $"], left=2)
     for row in proof.by_model:
-        costs = [cell["cost_usd"] if isinstance(cell := row.get(name), dict) else cell for name in proof.legs]
+        costs = [sums["cost_usd"] if isinstance(sums := row.get(name), dict) else sums for name in proof.legs]
         facts = row["facts"]
         add_row(models, row["provider"], row["model"], facts["calls"] if isinstance(facts, dict) else None, *costs)
     out.print()
@@ -141,6 +143,8 @@ def _print(proof: Proof) -> None:
     out.print()
     requests = proof.requests
     out.print(f"requests: {requests['requests']}, completed {requests['completed']}, failed {requests['failed']}")
+    if adjusted := proof.adjustments["applied"]:
+        out.print(f"adjustments besides the calls: {adjusted}, ${cell(proof.adjustments['applied_usd'])}")
     if proof.foreign_calls:
         out.print(f"calls of others on the bill: {proof.foreign_calls}, ${proof.foreign_cost_usd}")
     for row in proof.shown:

@@ -86,6 +86,24 @@ class CostRow:
     ttft_p95_ms: float | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Adjustments:
+    """What providers billed besides our calls, in US dollars, as far as it was adjusted."""
+
+    count: int
+    cost_usd: Decimal
+
+
+async def read_adjustments(pool: Pool, query: CostQuery) -> Adjustments:
+    """The adjustments that count in the period, of the tenant, provider and model; of a user or conversation none."""
+    if query.user is not None or query.conversation is not None:
+        return Adjustments(count=0, cost_usd=Decimal(0))
+    arguments = (query.since, query.until, query.tenant, query.provider, query.model)
+    row = await pool.fetchrow(_SQL["adjustments"], *arguments, timeout=_QUERY_S)
+    assert row is not None
+    return Adjustments(**dict(row.items()))
+
+
 async def read_costs(pool: Pool, query: CostQuery) -> tuple[list[CostRow], CostRow]:
     """The dearest groups (by time: in order of time) and the total over all groups, exact, whatever is left out."""
     statement = _SQL["from_calls" if query.needs_facts else "from_rollups"].format(**_parts(query))

@@ -76,6 +76,17 @@ SELECT {key} AS key, grouping({key}) = 1 AS grand,
  ORDER BY grand DESC, {order}
  LIMIT $8 + 1
 
+-- name: adjustments
+-- What was adjusted besides, by the day on which it counts, of which a part of a day takes the whole.
+-- $1, $2: from (included) and until (not included); $3 tenant, $4 provider, $5 model; null: any.
+SELECT count(*) AS count, coalesce(sum(amount_usd), 0) AS cost_usd
+  FROM ledger.adjustments
+ WHERE ($1::timestamptz IS NULL OR counts_on >= ($1 AT TIME ZONE 'UTC')::date)
+   AND ($2::timestamptz IS NULL OR counts_on < $2 AT TIME ZONE 'UTC')
+   AND ($3::text IS NULL OR tenant_id = $3)
+   AND ($4::text IS NULL OR provider = $4)
+   AND ($5::text IS NULL OR model = $5)
+
 -- name: watermark
 -- Every record of the topic appended up to this moment is in the ledger; null while a partition was never applied.
 SELECT CASE WHEN count(*) = count(applied_until) THEN min(applied_until) END

@@ -238,12 +238,27 @@ SELECT count(h.request_id) FILTER (WHERE w.request_id IS NOT NULL) AS heard,
          SELECT FROM journal.requests r WHERE r.tenant_id = h.tenant_id AND r.request_id = h.request_id)) AS unknown
   FROM wanted w FULL JOIN heard h USING (tenant_id, request_id)
 
+-- name: adjustments
+-- Every adjustment that was decided was published and is in the ledger, as it was decided, and no other.
+SELECT count(j.adjustment_id) AS decided, count(l.adjustment_id) AS applied,
+       coalesce(sum(j.amount_usd), 0) AS decided_usd, coalesce(sum(l.amount_usd), 0) AS applied_usd,
+       count(*) FILTER (WHERE j.open) AS not_published,
+       count(*) FILTER (WHERE NOT j.open AND l.adjustment_id IS NULL) AS not_applied,
+       count(*) FILTER (WHERE j.adjustment_id IS NULL) AS not_decided,
+       count(*) FILTER (WHERE j.adjustment_id IS NOT NULL AND l.adjustment_id IS NOT NULL AND
+         (j.tenant_id, j.provider, j.model, j.day, j.booked_month, j.amount_usd, j.export_id) IS DISTINCT FROM
+         (l.tenant_id, l.provider, l.model, l.day, l.booked_month, l.amount_usd, l.export_id)) AS differing
+  FROM journal.adjustments j FULL JOIN ledger.adjustments l USING (adjustment_id)
+
 -- name: busy
 -- What is still under way: nothing of it when the system is quiet.
 SELECT (SELECT count(*) FROM journal.attempts WHERE open AND status = 'started') AS started_attempts,
        (SELECT count(*) FROM journal.attempts WHERE open AND status <> 'started') AS unpublished_calls,
        (SELECT count(*) FROM journal.requests WHERE open AND state = 'claimed') AS claimed_requests,
        (SELECT count(*) FROM journal.requests WHERE open AND state <> 'claimed') AS unpublished_outcomes,
+       (SELECT count(*) FROM journal.adjustments j
+         WHERE NOT j.open AND NOT EXISTS (SELECT FROM ledger.adjustments l WHERE l.adjustment_id = j.adjustment_id)
+       ) AS adjustments_not_in_ledger,
        (SELECT count(*) FROM journal.attempts a
          WHERE a.started_at > now() - interval '1 hour' AND a.revision > 0
            AND NOT EXISTS (SELECT FROM ledger.calls c
