@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "subscribe": "Follow a request, a conversation or a topic.",
         "costs": "Cost, tokens and latency by model, tenant, user, conversation, provider or time.",
         "waste": "What attempts cost that gave no answer, by cause.",
+        "prices": "The price book: list, show, set, import, diff, history.",
         "budgets": "Budgets: create, list, show, change and close them.",
         "keys": "Create, list and revoke API keys.",
     },

@@ -41,6 +41,11 @@ def per_million(usd: str) -> Decimal:
     return MONEY.scaleb(amount, -_MILLION_EXPONENT)
 
 
+def to_per_million(usd_per_token: Decimal) -> Decimal:
+    """USD for a million tokens from USD for one, exactly."""
+    return MONEY.scaleb(usd_per_token, _MILLION_EXPONENT)
+
+
 def times(tokens: int, usd_per_token: Decimal) -> Decimal:
     """USD for so many tokens. Raises `decimal.Inexact` rather than lose a digit."""
     return MONEY.multiply(usd_per_token, tokens)

@@ -77,6 +77,10 @@ class OwnPrices:
             if any(span.rates is not None for span in ranked[place]):
                 yield tuple(sorted(ranked[place], key=lambda span: span.version, reverse=True))
 
+    def names(self, recorded: RecordedRow, model: str) -> bool:
+        """Whether the price is one for that model, by whichever of its names."""
+        return bool(self._how_named(recorded.version, recorded.row.key, model))
+
     def _rank(self, price: _OwnPrice, asked: PriceKey) -> tuple[int, ...] | None:
         """How specific a price is that applies; None for one that does not."""
         key = price.key
@@ -85,16 +89,15 @@ class OwnPrices:
             return None
         if key.service_tier not in (None, asked.service_tier):
             return None
-        named = self._how_named(price, asked.model or "")
+        named = self._how_named(price.version, key, asked.model or "")
         if named is None:
             return None
         return (*(int(mine is not None) for mine, _ in wanted), named, int(key.service_tier is not None))
 
-    def _how_named(self, price: _OwnPrice, name: str) -> int | None:
+    def _how_named(self, version: int, key: PriceKey, name: str) -> int | None:
         """2: by that very name, 1: by another of the model's, 0: any model. None: another model."""
-        model = price.key.model
-        if model is None:
+        if key.model is None:
             return 0
-        if model in spellings(name):
+        if key.model in spellings(name):
             return 2
-        return 1 if model in self._listed_names(price.version, price.key.provider, name) else None
+        return 1 if key.model in self._listed_names(version, key.provider, name) else None

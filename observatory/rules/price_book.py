@@ -10,7 +10,7 @@ a price that is not known is None, never 0 and never a guess.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
@@ -30,7 +30,8 @@ LISTS_OF = {"azure": ("azure", "openai")}
 Source = Literal["shipped", "set", "import"]
 
 
-_EVER = datetime.min.replace(tzinfo=UTC)
+EVER = datetime.min.replace(tzinfo=UTC)
+"""Before every price."""
 
 _Answer = tuple[Rates, str] | None
 _Candidates = Sequence[Sequence[Span]]
@@ -64,7 +65,8 @@ class PriceBook:
     ) -> None:
         """`lists` are shipped versions that another snapshot has put together already; their rows may be left out."""
         self.versions = tuple(sorted(versions, key=lambda version: version.version))
-        self._names = {version.version: version.name for version in self.versions}
+        self._by_number = {version.version: version for version in self.versions}
+        self._names = {number: version.name for number, version in self._by_number.items()}
         shipped = [version.version for version in self.versions if version.source == "shipped"]
         of_lists: dict[int, list[PriceRow]] = {number: [] for number in shipped if number not in lists}
         own = []
@@ -96,18 +98,30 @@ class PriceBook:
         """The shipped list that counts."""
         return next(reversed(self._lists.values()), None)
 
+    @property
+    def lists(self) -> tuple[PriceList, ...]:
+        """Every shipped list, by version."""
+        return tuple(self._lists.values())
+
+    def names(self, recorded: RecordedRow, model: str) -> bool:
+        """Whether a price of our own is one for that model, by whichever of its names."""
+        return self._own.names(recorded, model)
+
     def rates(self, query: PriceQuery) -> tuple[Rates, str] | None:
         """The rates that applied at that moment and the name of their version; None where no price is known."""
+        at = query.at
+        for begin, answer in self._timeline_of(query):
+            if at >= begin:
+                return answer.at(at) if isinstance(answer, _Hourly) else answer
+        return None
+
+    def _timeline_of(self, query: PriceQuery) -> "_Timeline":
         tenant = region = deployment = None
         if self._special:
             tenant = query.tenant_id if query.tenant_id in self._tenants else None
             region = query.region if query.region in self._regions else None
             deployment = query.deployment if query.deployment in self._deployments else None
-        at = query.at
-        for begin, answer in self._cached(query.kind, query.model, query.service_tier, tenant, region, deployment):
-            if at >= begin:
-                return answer.at(at) if isinstance(answer, _Hourly) else answer
-        return None
+        return self._cached(query.kind, query.model, query.service_tier, tenant, region, deployment)
 
     def cost(self, query: PriceQuery, usage: Usage | StoredUsage) -> tuple[Decimal, str] | None:
         """USD for the usage and the name of the version; None where a token of it has no known price."""
@@ -119,6 +133,14 @@ class PriceBook:
             return cost_of(usage, rates), price_version
         except UnpricedTokensError:
             return None
+
+    def moments(self, query: PriceQuery) -> list[datetime]:
+        """When the answer to a query may change, whatever its own moment is, in order."""
+        found = []
+        for begin, answer in reversed(self._timeline_of(query)):
+            hours = answer.hours if isinstance(answer, _Hourly) else [timedelta()]
+            found += [begin + hour for hour in hours]
+        return found
 
     def as_of(self, version: int) -> "PriceBook":
         """What was known with that version. Raises `UnknownPriceVersion`."""
@@ -134,6 +156,10 @@ class PriceBook:
                 return version
         raise UnknownPriceVersion(f"the price book has no version {name!r}")
 
+    def version_of(self, number: int) -> PriceVersion:
+        """The version of that number, which the book has."""
+        return self._by_number[number]
+
     def extended(self, versions: Iterable[PriceVersion], rows: Iterable[RecordedRow]) -> "PriceBook":
         """The book with newer versions on top."""
         return PriceBook([*self.versions, *versions], [*self.own_rows, *rows], lists=self._lists)
@@ -141,7 +167,7 @@ class PriceBook:
     def with_overrides(self, rows: Iterable[PriceRow], *, name: str = "what-if") -> "PriceBook":
         """The book as it would be with these rows (see `price_checks`) as its newest version, of that name."""
         number = self.version + 1
-        recorded_at = self.versions[-1].recorded_at if self.versions else _EVER
+        recorded_at = self.versions[-1].recorded_at if self.versions else EVER
         version = PriceVersion(number, name, "import", recorded_at)
         return self.extended([version], [RecordedRow(number, row) for row in rows])
 
@@ -153,7 +179,7 @@ class PriceBook:
         tenant: str | None,
         region: str | None,
         deployment: str | None,
-    ) -> "tuple[tuple[datetime, _Answer | _Hourly], ...]":
+    ) -> "_Timeline":
         """The answer from each moment on at which it changes, the latest first."""
         tier = None if service_tier in STANDARD_TIERS else service_tier
         own = self._own.spans(PriceKey(kind, model, tenant, region, deployment, tier))
@@ -164,7 +190,7 @@ class PriceBook:
         hourly = _Hourly(candidates, self._names) if any(span.is_hourly for span in spans) else None
         return tuple(
             (begin, hourly or _answer(candidates, self._names, begin))
-            for begin in sorted({_EVER, *changes}, reverse=True)
+            for begin in sorted({EVER, *changes}, reverse=True)
         )
 
     def _listed_names(self, version: int, kind: str, model: str) -> frozenset[str]:
@@ -192,8 +218,21 @@ class _Hourly:
     candidates: _Candidates
     names: Mapping[int, str]
 
+    @property
+    def hours(self) -> list[timedelta]:
+        """When a day's prices change, from midnight on."""
+        begins = {span.daily_from for spans in self.candidates for span in spans} | {None}
+        return sorted(timedelta() if hour is None else _since_midnight(hour) for hour in begins)
+
     def at(self, moment: datetime) -> _Answer:
         return _answer(self.candidates, self.names, moment)
+
+
+_Timeline = tuple[tuple[datetime, _Answer | _Hourly], ...]
+
+
+def _since_midnight(hour: time) -> timedelta:
+    return datetime.combine(EVER, hour, UTC) - EVER
 
 
 def _listed(prices: PriceList | None, kind: str, model: str) -> Iterator[ListedModel]:

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from observatory.rules.price_rows import PriceKey, PriceRow
 from observatory.rules.pricing import STANDARD_TIERS
-from schemas.base import decimal_text, rfc3339
+from schemas.base import rfc3339
 
 MAX_PRICE = Decimal(1_000_000)
 MAX_MULTIPLIER = Decimal(1_000)
 MAX_DECIMALS = 12
 """With these bounds a price times a multiplier times 2^53 tokens keeps all its digits in `MONEY`."""
 MAX_TOKENS = 2**53
+SHOWN_DIGITS = 40
 
 _EVER = datetime.min.replace(tzinfo=UTC)
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
@@ -51,14 +52,15 @@ def _problems_of(row: PriceRow) -> Iterator[str]:
 
 
 def _bad_amount(name: str, amount: Decimal, most: Decimal) -> Iterator[str]:
+    shown = str(amount)[:SHOWN_DIGITS]
     if not amount.is_finite():
-        yield f"{name} {amount} is no finite number"
+        yield f"{name} {shown} is no finite number"
     elif amount < 0:
-        yield f"{name} {decimal_text(amount)} is negative"
+        yield f"{name} {shown} is negative"
     elif amount > most:
-        yield f"{name} {amount} is above {most}"
+        yield f"{name} {shown} is above {most}"
     elif amount != round(amount, MAX_DECIMALS):
-        yield f"{name} {amount} has more than {MAX_DECIMALS} decimals"
+        yield f"{name} {shown} has more than {MAX_DECIMALS} decimals"
 
 
 def _contradictions(row: PriceRow) -> Iterator[str]:

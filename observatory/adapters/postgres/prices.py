@@ -3,6 +3,7 @@
 Every call may raise one of `pool.TRANSIENT` while the database is away.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from decimal import Decimal
@@ -42,6 +43,11 @@ async def load_book(pool: Pool, known: PriceBook | None = None) -> PriceBook:
         rows = await connection.fetch(_SQL["rows"], book.version, timeout=_QUERY_S)
     if not versions and not book.versions:
         raise NoPrices("the price book is empty: 'observatory migrate' imports the shipped prices")
+    # A whole list takes a few hundred ms: not of the event loop.
+    return await asyncio.to_thread(_extended, book, versions, rows)
+
+
+def _extended(book: PriceBook, versions: Iterable[Record], rows: Iterable[Record]) -> PriceBook:
     return book.extended([PriceVersion(**row) for row in versions], [_recorded(row) for row in rows])
 
 
