@@ -136,9 +136,10 @@ class RequestView(Body):
 
 
 class FieldError(Body):
-    """One fault of a body: where (JSON pointer) and what."""
+    """One fault of a body: where (JSON pointer, or the line of a file) and what."""
 
-    pointer: str
+    pointer: str | None = None
+    line: int | None = None
     detail: str
 
 

@@ -17,6 +17,7 @@ from workers.gateway.api import build_api
 from workers.gateway.api_budgets import BudgetDesk, budgets_router
 from workers.gateway.api_chat import ChatDesk, chat_router
 from workers.gateway.api_conversations import ConversationStore, conversations_router
+from workers.gateway.api_prices import PriceDesk, prices_router
 from workers.gateway.database import Database
 from workers.gateway.intake import Intake
 from workers.gateway.metrics import WAITING
@@ -119,4 +120,5 @@ def _api(gateway: Gateway) -> FastAPI:
         conversations_router(ConversationStore(gateway.database), desk),
         chat_router(desk, gateway.database, patience_s),
         budgets_router(BudgetDesk(gateway.database)),
+        prices_router(PriceDesk(gateway.database)),
     )

@@ -24,9 +24,10 @@ _STATUS_OF_CODE = {
 }
 _OPENAI_TYPE_OF_STATUS = {402: "insufficient_quota", 429: "rate_limit_error"}
 _TITLES = {
-    400: "Bad request", 401: "Not authorised", 402: "Budget exceeded", 404: "Not found", 405: "Method not allowed",
-    409: "Conflict", 413: "Too large", 415: "Unsupported media type", 422: "Invalid body", 429: "Too many requests",
-    500: "Internal error", 502: "Provider error", 503: "Not available", 504: "Deadline exceeded",
+    400: "Bad request", 401: "Not authorised", 402: "Budget exceeded", 403: "Not allowed", 404: "Not found",
+    405: "Method not allowed", 409: "Conflict", 413: "Too large", 415: "Unsupported media type", 422: "Invalid body",
+    429: "Too many requests", 500: "Internal error", 502: "Provider error", 503: "Not available",
+    504: "Deadline exceeded",
 }  # fmt: skip
 
 
@@ -35,7 +36,8 @@ class Refusal(Exception):
     """An answer that is not what was asked for.
 
     `retry_after_s` is sent as `Retry-After`. `final` tells clients that retry by themselves not to.
-    `errors` lists single faults of a body: `pointer` (JSON pointer) and `detail` of each. `budget`: which refused.
+    `errors` lists single faults of a body: `pointer` (JSON pointer) or `line`, and `detail` of each.
+    `budget`: which refused.
     """
 
     status: int
@@ -45,7 +47,7 @@ class Refusal(Exception):
     retry_after_s: int | None = None
     final: bool = False
     request_id: str | None = None
-    errors: Sequence[Mapping[str, str]] = field(default=())
+    errors: Sequence[Mapping[str, str | int]] = field(default=())
     budget: BudgetLeft | None = None
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ Every call may raise one of `pool.TRANSIENT` while the database is away.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from decimal import Decimal
 
 import orjson
@@ -32,23 +32,38 @@ async def newest_version(pool: Pool) -> int:
     return int(await pool.fetchval(_SQL["newest"]))
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What was recorded after a version."""
+
+    versions: Sequence[Record]
+    rows: Sequence[Record]
+
+    async def on(self, book: PriceBook) -> PriceBook:
+        """The book with it. A whole list takes a few hundred ms: not of the event loop."""
+        return await asyncio.to_thread(self._on, book) if self.versions else book
+
+    def _on(self, book: PriceBook) -> PriceBook:
+        return book.extended([PriceVersion(**row) for row in self.versions], [_recorded(row) for row in self.rows])
+
+
+async def read_news(pool: Pool, version: int) -> News:
+    """What is newer than that version; everything after 0. Raises `NoPrices` when that is nothing."""
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        versions = await connection.fetch(_SQL["versions"], version, timeout=_QUERY_S)
+        rows = await connection.fetch(_SQL["rows"], version, timeout=_QUERY_S) if versions else []
+    if not versions and not version:
+        raise NoPrices("the price book is empty: 'observatory migrate' imports the shipped prices")
+    return News(versions, rows)
+
+
 async def load_book(pool: Pool, known: PriceBook | None = None) -> PriceBook:
     """The book as it is now; `known` is an earlier snapshot, of which nothing is read again.
 
     Raises `NoPrices` for an empty book: everything would be without a price.
     """
     book = known or PriceBook([], [])
-    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        versions = await connection.fetch(_SQL["versions"], book.version, timeout=_QUERY_S)
-        rows = await connection.fetch(_SQL["rows"], book.version, timeout=_QUERY_S)
-    if not versions and not book.versions:
-        raise NoPrices("the price book is empty: 'observatory migrate' imports the shipped prices")
-    # A whole list takes a few hundred ms: not of the event loop.
-    return await asyncio.to_thread(_extended, book, versions, rows)
-
-
-def _extended(book: PriceBook, versions: Iterable[Record], rows: Iterable[Record]) -> PriceBook:
-    return book.extended([PriceVersion(**row) for row in versions], [_recorded(row) for row in rows])
+    return await (await read_news(pool, book.version)).on(book)
 
 
 async def record(pool: Pool, source: Source, rows: Sequence[PriceRow], note: str = "") -> PriceVersion:
