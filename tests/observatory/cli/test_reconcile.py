@@ -2,9 +2,11 @@
 
 from decimal import Decimal
 
+import orjson
+
 from schemas.calls import Usage
 from tests.observatory.cli.conftest import Cli
-from tests.observatory.cli.world import World, cost_of
+from tests.observatory.cli.world import MODEL, World, cost_of
 
 
 async def test_every_kind_of_unsettled_attempt_is_settled_and_then_all_legs_agree(world: World, cli: Cli) -> None:
@@ -47,3 +49,14 @@ async def test_a_dry_run_changes_nothing(world: World, cli: Cli) -> None:
     assert found["settled"] == {"billed": 1}
     assert (await world.attempt(call))["status"] == "unknown"
     assert (await cli("reconcile")).code == 0
+
+
+async def test_what_is_settled_is_priced_by_the_newest_prices(world: World, cli: Cli) -> None:
+    made = await cli("prices", "set", "openai", MODEL, "--input", "1.5", "--output", "2", "--from", "always", "--json")
+    call = await world.make(known="unknown")
+    assert (await cli("reconcile", "--json")).answer()["settled"] == {"billed": 1}
+    row = await world.attempt(call)
+    assert row["cost_usd"] == Decimal("0.00019")  # 100 * 1.5 + 20 * 2 = 190 dollars for a million
+    record = orjson.loads(str(row["record"]))
+    assert record["price_version"] == made.answer()["price_version"]
+    await cli("prices", "set", "openai", MODEL, "--withdraw", "--from", "always")

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from observatory.rules.money import per_million
 from observatory.rules.own_prices import RecordedRow
 from observatory.rules.price_book import PriceBook, PriceVersion, Source, UnknownPriceVersion
-from observatory.rules.price_checks import problems_in
+from observatory.rules.price_checks import MAX_MULTIPLIER, MAX_PRICE, problems_in
 from observatory.rules.price_rows import PriceRow
 from observatory.rules.pricing import PriceQuery
 from schemas.calls import Usage
@@ -350,3 +351,22 @@ def test_all_sources_of_versions_but_shipped_are_our_own() -> None:
     for source in sources:
         prices = book().extended([PriceVersion(2, "book/2", source, NOW)], [RecordedRow(2, own("2"))])
         assert price(prices) == ("2", "book/2")
+
+
+@given(
+    st.decimals(0, MAX_PRICE, places=12),
+    st.decimals(0, MAX_MULTIPLIER, places=12),
+    st.builds(
+        Usage,
+        uncached_input_tokens=st.integers(0, 2**53),
+        cache_read_tokens=st.integers(0, 2**53),
+        output_tokens=st.integers(0, 2**53),
+    ),
+)
+def test_any_price_times_any_multiplier_costs_exactly_so_much(usd: Decimal, factor: Decimal, usage: Usage) -> None:
+    row = own(f"{usd:f}", multipliers=(("batch", factor),))
+    assert problems_in([row]) == []
+    found = book([row]).cost(query(service_tier="batch"), usage)
+    tokens = usage.uncached_input_tokens + usage.cache_read_tokens + usage.output_tokens
+    assert found is not None
+    assert Fraction(found[0]) == tokens * Fraction(usd) * Fraction(factor) / 10**6

@@ -148,14 +148,19 @@ async def _true(value: object) -> bool:
 
 
 async def new_database(stack: LiveStack) -> str:
-    """The URL of a migrated database that other tests do not see."""
+    """The URL of a database that is ready and that other tests do not see."""
+    url = await new_empty_database(stack)
+    await set_up(url, MIGRATIONS)
+    return url
+
+
+async def new_empty_database(stack: LiveStack) -> str:
+    """The URL of a database without any of our tables."""
     name = f"ledger_{uuid4().hex[:12]}"
     port = urlsplit(stack.database_url).port
     await _as_superuser(port, "postgres", f"CREATE DATABASE {name} OWNER observatory")
     await _as_superuser(port, name, "CREATE EXTENSION timescaledb")
-    url = f"postgresql://observatory@127.0.0.1:{port}/{name}"
-    await set_up(url, MIGRATIONS)
-    return url
+    return f"postgresql://observatory@127.0.0.1:{port}/{name}"
 
 
 @asynccontextmanager
