@@ -28,13 +28,20 @@ def run(component: str, main: Main) -> None:
         sys.stderr.write(f"{component}: {error}\n")
         sys.exit(2)
     configure_logging(settings.log_level, settings.instance or component)
-    # The modules, above all the SDKs' models, are hundreds of thousands of objects that live as long as the process:
-    # without this the collector would walk through them again and again.
+    calm_collector()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_until_signalled(main, settings))
+
+
+def calm_collector() -> None:
+    """Has the garbage collector run seldom, and not over what is there already.
+
+    The modules, above all the SDKs' models, are hundreds of thousands of objects that live as long as the process:
+    without this the collector would walk through them again and again.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER, 20, 20)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_signalled(main, settings))
 
 
 async def _until_signalled(main: Main, settings: Settings) -> None:

@@ -38,6 +38,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Prove and repair": {
         "verify": "Prove that the provider's bill, the attempts, the facts and the rollups agree.",
+        "reprice": "Cost calls again at other prices; book those that had no price.",
         "reconcile": "Settle attempts, compare and adjust costs, from the provider's export.",
         "months": "Close months to adjustments, and list closed ones.",
         "replay": "Prove that facts and rollups are what the topic says, by making them again.",

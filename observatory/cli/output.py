@@ -1,7 +1,8 @@
 """How commands print: data on stdout (a table, or JSON with --json), progress and remarks on stderr."""
 
+import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeAlias
@@ -55,6 +56,20 @@ def print_json(value: Value, *, indent: bool = False) -> None:
     """One JSON document and a line end on stdout, flushed, so that a pipe sees it at once."""
     sys.stdout.write(json_text(value, indent=indent) + "\n")
     sys.stdout.flush()
+
+
+def print_csv(rows: Iterable[Mapping[str, Value]]) -> None:
+    """Rows of the same names on stdout, under a line of their names; values as in JSON, None as nothing."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    for number, row in enumerate(rows):
+        if number == 0:
+            writer.writerow(row)
+        writer.writerow("" if value is None else _text(value) for value in row.values())
+    sys.stdout.flush()
+
+
+def _text(value: Value) -> str:
+    return str(_plain(value)) if isinstance(value, Decimal | date | UUID) else str(value)
 
 
 def table(columns: Sequence[str], *, left: int = 1, title: str | None = None) -> Table:

@@ -61,6 +61,20 @@ class World:
         await self.ground.produce([orjson.loads(published_record(record, 1, started_at))])
         return call
 
+    async def unpriced(self, model: str, usage: Usage) -> Call:
+        """A call of a model that has no price, booked and published."""
+        request = _request("").model_copy(update={"model": model})
+        call = Call(call_id(TENANT, request.request_id, 1), request.request_id)
+        result = AttemptResult(
+            status="ok", usage=usage, usage_source="provider", cost=Cost(usd=None, price_version=None),
+            cost_state="settled", response_model=f"{model}-2026-11-01",
+        )  # fmt: skip
+        identity = AttemptIdentity(call_id=call.call_id, attempt=1, provider=PROVIDER, request=request)
+        record = record_json(identity, result)
+        started_at = await self._book(call, result, record)
+        await self.ground.produce([orjson.loads(published_record(record, 1, started_at))])
+        return call
+
     async def answer(self, call: Call, text: str = "Hello") -> None:
         """Publishes an outcome of the call's request; another text is another outcome."""
         completed = ChatCompleted(
