@@ -1,7 +1,6 @@
 """`observatory prices`: the price book: look at it, add to it, see what a version changed."""
 
 import dataclasses
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,6 +11,7 @@ from observatory.adapters.postgres.prices import load_book, record
 from observatory.cli.options import Json, parse_moment
 from observatory.cli.output import print_json, stderr, stdout
 from observatory.cli.outside import database, settings
+from observatory.cli.price_input import read_price_file, rows_of_file
 from observatory.cli.price_options import NOTHING_SAID, PriceOptions, rows_of_options
 from observatory.cli.price_tables import (
     change_json,
@@ -25,7 +25,7 @@ from observatory.cli.price_tables import (
 )
 from observatory.cli.problems import Problem, wrong_usage
 from observatory.rules.price_book import PriceBook, PriceVersion, UnknownPriceVersion
-from observatory.rules.price_files import Format, PriceFileError, parse_price_file
+from observatory.rules.price_files import Format
 from observatory.rules.price_rows import PriceRow
 from observatory.rules.price_views import changes, history, valid_rows
 from observatory.rules.pricing import PriceQuery
@@ -197,15 +197,10 @@ async def import_prices(
 
     `observatory prices import prices.jsonl --dry-run`
     """
-    form, data = _read(file, format)
+    form, data = read_price_file(file, format)
     async with database(settings().database_url) as pool:
         book = await load_book(pool)
-        try:
-            rows = parse_price_file(data, form, _tables(book))
-        except PriceFileError as error:
-            problems = [f"{file}:{line}: {message}" for line, message in error.problems]
-            summary = f"{file} is refused, nothing of it was recorded:"
-            raise Problem("\n".join([summary, *problems])) from error
+        rows = rows_of_file(file, form, data, book)
         if dry_run:
             _print_changes(book, book.with_overrides(rows, name=str(file)), as_json=json)
             return 0
@@ -274,17 +269,6 @@ def _tables(book: PriceBook) -> frozenset[str]:
 def _moment(text: str | None) -> datetime:
     now = datetime.now(UTC)
     return parse_moment(text, now) or now
-
-
-def _read(file: Path, form: Format | None) -> tuple[Format, bytes]:
-    by_name: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-    chosen = form or by_name.get(file.suffix.lower())
-    if chosen is None:
-        raise wrong_usage(f"{file}: is it CSV or JSON Lines? Say --format csv or --format jsonl")
-    try:
-        return chosen, sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise wrong_usage(f"{file}: {error.strerror or error}") from error
 
 
 def _print_version(version: PriceVersion, rows: list[PriceRow], *, as_json: bool) -> None:

@@ -1,36 +1,21 @@
 """`observatory reprice`: what calls would cost at other prices, and the cost of those that had no price."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from observatory.adapters.postgres.pool import Pool
 from observatory.adapters.postgres.prices import load_book
-from observatory.adapters.postgres.repricing import (
-    CursorMoved,
-    Job,
-    Line,
-    Wish,
-    count_stale,
-    create_job,
-    list_jobs,
-    read_job,
-    read_report,
-    remove_job,
-    unfinished_job,
-)
-from observatory.adapters.process import calm_collector
-from observatory.adapters.repricing import JobBusy, run_job
-from observatory.adapters.settings import Settings
+from observatory.adapters.postgres.repricing import Job, Line, count_stale, list_jobs, read_report, remove_job
 from observatory.adapters.unpriced import Booked, Unpriced, book_known_costs
 from observatory.cli.options import Json, Since, Until, parse_moment
-from observatory.cli.output import add_row, cell, json_text, print_csv, print_json, stderr, stdout, table
+from observatory.cli.output import add_row, cell, print_csv, print_json, stderr, stdout, table
 from observatory.cli.outside import database, publisher, settings
-from observatory.cli.problems import FAILED, Problem, wrong_usage
-from observatory.cli.progress import progress
-from observatory.rules.price_book import PriceBook, UnknownPriceVersion
+from observatory.cli.problems import FAILED, wrong_usage
+from observatory.cli.repricing import Asked, job_for, known_job, no_such_job, prices_of, read_what_if, run
 
 JobId = Annotated[int, Parameter(help="As `observatory reprice list` shows it.")]
 Csv = Annotated[bool, Parameter(name="--csv", show_default=False, help="Print CSV and nothing else on stdout.")]
@@ -52,6 +37,8 @@ Some uses:
 
 `observatory reprice --since 2026-11-01T00:00:00Z --until 2026-12-01T00:00:00Z --version book/7`
 
+`observatory reprice --since 30d --file offer.csv`
+
 `observatory reprice report 3 --csv`
 
 `observatory reprice book --since 7d`""",
@@ -66,20 +53,24 @@ async def start(
     tenant: Tenant = None,
     model: Model = None,
     version: Annotated[str | None, Parameter(help="The price book as of this version; the newest if not said.")] = None,
+    file: Annotated[
+        Path | None, Parameter(help="What if these prices came on top? As `observatory prices import` takes them.")
+    ] = None,
     resume: Annotated[int | None, Parameter(help="Go on with this job, or bring a done one up to date.")] = None,
     json: Json = False,
 ) -> int:
     """Cost calls again and report the difference by tenant and model."""
-    if resume is not None and any(given is not None for given in (since, until, tenant, model, version)):
+    if resume is not None and any(given is not None for given in (since, until, tenant, model, version, file)):
         raise wrong_usage("--resume goes on with a job as it was asked for: say nothing else")
     config = settings()
+    what_if = None if file is None else read_what_if(file)
     async with database(config.database_url) as pool:
-        book = await load_book(pool)
+        newest = await load_book(pool)
         if resume is None:
-            job = await _job_for(pool, book, _Asked(since, until, tenant, model, version))
+            job = await job_for(pool, newest, Asked(since, until, tenant, model, version, what_if))
         else:
-            job = await _known(pool, resume)
-        done = await _run(config, job, book)
+            job = await known_job(pool, resume)
+        done = await run(config, job, newest)
         await _show(pool, done, as_json=json, as_csv=False)
     return 0
 
@@ -88,7 +79,7 @@ async def start(
 async def report(job_id: JobId, /, *, json: Json = False, csv: Csv = False) -> int:
     """Show the cost before and after by tenant and model, exact, the greatest change first."""
     async with database(settings().database_url) as pool:
-        await _show(pool, await _known(pool, job_id), as_json=json, as_csv=csv)
+        await _show(pool, await known_job(pool, job_id), as_json=json, as_csv=csv)
     return 0
 
 
@@ -105,7 +96,7 @@ async def list_all(*, last: Annotated[int, Parameter(help="How many at most.")] 
     )
     for job in jobs:
         add_row(
-            rows, str(job.job_id), job.state, _prices_of(job), job.since, job.until, job.tenant_id, job.model,
+            rows, str(job.job_id), job.state, prices_of(job), job.since, job.until, job.tenant_id, job.model,
             job.calls, job.expected_calls, job.cost_before_usd, job.cost_after_usd,
         )  # fmt: skip
     stdout().print(rows if jobs else "There are no jobs.")
@@ -117,7 +108,7 @@ async def remove(job_id: JobId, /) -> int:
     """Remove a job with the costs that it computed."""
     async with database(settings().database_url) as pool:
         if not await remove_job(pool, job_id):
-            raise _no_such(job_id)
+            raise no_such_job(job_id)
     stderr().print(f"Job {job_id} is removed.", markup=False)
     return 0
 
@@ -156,76 +147,6 @@ async def book(
     else:
         _print_booked(booked, dry_run=dry_run)
     return FAILED if booked.left else 0
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """The options of a new job, as they were typed."""
-
-    since: str | None
-    until: str | None
-    tenant: str | None
-    model: str | None
-    version: str | None
-
-    @property
-    def text(self) -> str:
-        return json_text(asdict(self))
-
-
-async def _job_for(pool: Pool, prices: PriceBook, asked: _Asked) -> Job:
-    """The unfinished job that the same command began, else a new one."""
-    known = await unfinished_job(pool, asked.text)
-    if known is not None:
-        return known
-    now = datetime.now(UTC)
-    wish = Wish(
-        asked=asked.text,
-        since=parse_moment(asked.since, now),
-        until=parse_moment(asked.until, now) or now,
-        tenant_id=asked.tenant,
-        model=asked.model,
-        price_version=prices.versions[-1].name if asked.version is None else _version(prices, asked.version),
-    )
-    return await create_job(pool, wish)
-
-
-def _version(prices: PriceBook, name: str) -> str:
-    try:
-        return prices.version_named(name).name
-    except UnknownPriceVersion as error:
-        raise wrong_usage(f"{error}; 'observatory prices history' shows the versions") from error
-
-
-async def _known(pool: Pool, job_id: int) -> Job:
-    job = await read_job(pool, job_id)
-    if job is None:
-        raise _no_such(job_id)
-    return job
-
-
-def _no_such(job_id: int) -> Problem:
-    return wrong_usage(f"there is no job {job_id}; 'observatory reprice list' shows them")
-
-
-async def _run(config: Settings, job: Job, newest: PriceBook) -> Job:
-    prices = newest.as_of(newest.version_named(job.price_version).version)
-    going_on = f", {job.calls:,} of them costed already" if job.calls else ""
-    stderr().print(f"Job {job.job_id}: {job.expected_calls:,} calls at the prices of {_prices_of(job)}{going_on}.")
-    calm_collector()
-    try:
-        with progress(f"job {job.job_id}", job.expected_calls) as advance:
-            return await run_job(config.database_url, job.job_id, prices, advance)
-    except JobBusy as error:
-        raise Problem(str(error)) from error
-    except CursorMoved as error:
-        raise Problem(
-            f"job {job.job_id} was moved on by another process; this one has written nothing twice"
-        ) from error
-
-
-def _prices_of(job: Job) -> str:
-    return job.price_version if job.overrides_name is None else f"{job.price_version} with {job.overrides_name}"
 
 
 async def _show(pool: Pool, job: Job, *, as_json: bool, as_csv: bool) -> None:

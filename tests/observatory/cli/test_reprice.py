@@ -124,6 +124,48 @@ async def test_the_report_is_exact_by_tenant_and_model(ground: Ground, facts: li
     assert {Decimal(line["difference_usd"]) for line in lines} == {after - before}
 
 
+async def test_what_if_prices_of_a_file_come_before_the_book_and_are_recorded_nowhere(
+    ground: Ground, facts: list[Body], cli: Cli, tmp_path: Path
+) -> None:
+    file = tmp_path / "offer.csv"
+    file.write_text(f"provider,model,input_usd_mtok,output_usd_mtok\nopenai,{MINI},0.15,0\n")
+    versions = await ground.pool.fetchval("SELECT count(*) FROM ledger.price_versions")
+    ran = await cli("reprice", "--version", SHIPPED_VERSION, "--file", str(file), "--json")
+    found = ran.answer()
+    job = found["job"]
+    assert isinstance(job, dict)
+    assert (ran.code, job["price_version"], job["overrides_name"]) == (0, SHIPPED_VERSION, "offer.csv")
+    after = Decimal()
+    for body in facts:
+        usage = body.get("usage")
+        if body.get("response_model") == MINI and body["status"] == "ok" and isinstance(usage, dict):
+            after += sum(usage[name] for name in TOKENS[:4]) * Decimal("0.00000015")
+    at_offer = await ground.pool.fetchval(
+        "SELECT sum(cost_usd) FROM ledger.repriced_calls WHERE job_id = $1 AND price_version = 'what-if'", job["job_id"]
+    )
+    assert at_offer == after
+    others = """SELECT count(*) FROM ledger.repriced_calls
+        WHERE job_id = $1 AND price_version <> 'what-if' AND cost_usd IS DISTINCT FROM cost_before_usd"""
+    assert await ground.pool.fetchval(others, job["job_id"]) == 0
+    assert await ground.pool.fetchval("SELECT count(*) FROM ledger.price_versions") == versions
+    await ground.pool.execute("UPDATE ledger.repricing_jobs SET state = 'running' WHERE job_id = $1", job["job_id"])
+    file.unlink()
+    resumed = (await cli("reprice", "--resume", str(job["job_id"]), "--json")).answer()
+    assert resumed["total"] == found["total"]
+
+
+async def test_a_bad_what_if_file_is_refused_whole_with_its_lines(ground: Ground, cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "offer.csv"
+    file.write_text("provider,model,input_usd_mtok\nopenai,a,-1\nopenai,b,1\nopenai,b,2\n")
+    jobs = await ground.pool.fetchval("SELECT count(*) FROM ledger.repricing_jobs")
+    ran = await cli("reprice", "--file", str(file))
+    assert (ran.code, ran.stdout) == (1, "")
+    assert [line.split(":")[1] for line in ran.stderr.splitlines()[1:]] == ["2", "4"]
+    assert await ground.pool.fetchval("SELECT count(*) FROM ledger.repricing_jobs") == jobs
+    nameless = await cli("reprice", "--file", str(tmp_path / "offer"))
+    assert (nameless.code, nameless.stdout) == (2, "")
+
+
 @pytest.mark.parametrize("after_chunks", [0, 1, 3, 7])
 async def test_a_job_that_died_anywhere_goes_on_and_costs_each_call_once(
     ground: Ground, facts: list[Body], after_chunks: int
