@@ -8,7 +8,7 @@ from rich.console import Console
 
 from loadtests.bench.problems import BenchError
 from loadtests.bench.report import as_json, as_line, as_table
-from loadtests.bench.runner import Bench
+from loadtests.bench.runner import PARTS, Bench
 from loadtests.bench.stack import fresh_stack
 
 
@@ -20,6 +20,13 @@ def main() -> int:
         "The simulated model answers at once; an answer is given when its attempt is settled in PostgreSQL.",
     )
     parser.add_argument("--json", action="store_true", help="print all figures as JSON, nothing else on stdout")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=PARTS,
+        metavar="PART",
+        help=f"only this part, of {', '.join(PARTS)}; repeatable",
+    )
     options = parser.parse_args()
     remarks = Console(stderr=True, highlight=False)
     try:
@@ -27,7 +34,7 @@ def main() -> int:
             bench = Bench(
                 stack, status.update, lambda measure: remarks.print(as_line(measure), markup=False, soft_wrap=True)
             )
-            results = uvloop.run(bench.run())
+            results = uvloop.run(bench.run(options.only or PARTS))
     except BenchError as problem:
         sys.stderr.write(f"bench: {problem}\n")
         return 1

@@ -3,13 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import asyncpg
 
 from loadtests.bench.call_events import TENANT_PREFIX
-from loadtests.bench.phases import Cpu, measured_cpu
+from loadtests.bench.phases import WorkedOff, measured_cpu
 from loadtests.bench.problems import BenchError
 from loadtests.bench.queries import APPLIED_RECORDS, COUNT_CALLS
 from schemas.topics import LLM_CALLS
@@ -20,20 +19,6 @@ LONGEST_S = 60.0
 Database: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
-@dataclass(frozen=True)
-class LedgerRate:
-    """Events that were committed between the first and the last commit that was seen, and what that took."""
-
-    events: int
-    seconds: float
-    cpu: Cpu
-
-    @property
-    def per_second(self) -> float:
-        """Events a second."""
-        return self.events / self.seconds
-
-
 async def applied_records(database: Database) -> int:
     """How many records of `llm.calls` the ledger has committed."""
     return int(await database.fetchval(APPLIED_RECORDS, LLM_CALLS.name))
@@ -41,7 +26,7 @@ async def applied_records(database: Database) -> int:
 
 async def measure(
     database: Database, published: int, before: int, processes: Callable[[], dict[str, int]]
-) -> LedgerRate:
+) -> WorkedOff:
     """Follows a ledger that has just been started, from its first commit to its last. Raises `BenchError`.
 
     `published` events stand after the `before` that were applied already; `processes` tells the running ones.
@@ -53,7 +38,7 @@ async def measure(
         last = await _reaching(database, end, deadline)
         seconds = time.perf_counter() - begun
     await _check(database, published)
-    return LedgerRate(last - first, seconds, cpu)
+    return WorkedOff(last - first, seconds, cpu)
 
 
 async def _reaching(database: Database, goal: int, deadline: float) -> int:

@@ -24,6 +24,20 @@ class Cpu:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class WorkedOff:
+    """So many events that were there at the beginning and were done at the end, and what that took."""
+
+    events: int
+    seconds: float
+    cpu: Cpu
+
+    @property
+    def per_second(self) -> float:
+        """Events a second."""
+        return self.events / self.seconds
+
+
 @contextmanager
 def measured_cpu(processes: Mapping[str, int]) -> Iterator[Cpu]:
     """What is used within the block. Raises `BenchError` when a process ended meanwhile: its figures would be wrong."""

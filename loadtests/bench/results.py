@@ -4,8 +4,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from loadtests.bench.ledger_rate import LedgerRate
-from loadtests.bench.phases import Cpu
+from loadtests.bench.phases import Cpu, WorkedOff
 from loadtests.bench.tally import Tally, quantile
 
 
@@ -71,17 +70,17 @@ def of_delays(name: str, target: str, delays: Sequence[float], cpu: Cpu) -> Meas
     return Measure(name, target, p50_ms=p50, p95_ms=p95, p99_ms=p99, wall_s=cpu.wall_s, cpu_seconds=cpu.seconds)
 
 
-def of_ledger(name: str, target: str, rate: LedgerRate) -> Measure:
+def of_backlog(name: str, target: str, work: WorkedOff) -> Measure:
     """A backlog that was worked off."""
-    cpu = rate.cpu
+    cpu = work.cpu
     return Measure(
         name,
         target,
-        rate=round(rate.per_second),
-        rates=[round(rate.per_second)],
+        rate=round(work.per_second),
+        rates=[round(work.per_second)],
         wall_s=cpu.wall_s,
         cpu_seconds=cpu.seconds,
-        cpu_ms_each=_each(cpu, rate.events),
+        cpu_ms_each=_each(cpu, work.events),
     )
 
 

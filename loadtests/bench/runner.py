@@ -1,13 +1,13 @@
-"""The bench from beginning to end: idle memory, plain answers, streams, freshness, and the ledger from a backlog."""
+"""The bench in its parts: plain answers and streams, freshness, the books, the ledger from a backlog, re-pricing."""
 
 import asyncio
 import os
 import platform
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import asyncpg
 
-from loadtests.bench import ledger_rate
+from loadtests.bench import ledger_rate, repricing
 from loadtests.bench.call_events import publish_events
 from loadtests.bench.closed_loop import ClosedLoop
 from loadtests.bench.disk import fsync_ms
@@ -17,10 +17,11 @@ from loadtests.bench.loads import LOADS, PATH, PLAIN_BODY, WARM_UP, Load
 from loadtests.bench.phases import measured_cpu
 from loadtests.bench.problems import BenchError
 from loadtests.bench.processes import memory_bytes
-from loadtests.bench.results import Measure, Results, of_delays, of_ledger, of_tallies
+from loadtests.bench.results import Measure, Results, of_backlog, of_delays, of_tallies
 from loadtests.bench.stack import Stack
 from loadtests.bench.tally import Tally
 
+PARTS = ("answers", "freshness", "books", "ledger", "repricing")
 SETTLED_S = 3.0
 FRESHNESS = ("event to queryable at 300 calls/s", "p99 < 1,000 ms")
 FRESHNESS_RATE = 300
@@ -28,6 +29,8 @@ FRESHNESS_S = 12.0
 BOOKS = ("bill = attempts = facts = rollups", "verify ok")
 LEDGER = ("ledger, one process, from a backlog", "≥ 50,000/s")
 LEDGER_EVENTS = 300_000
+REPRICING = ("re-pricing, one process", "≥ 16,667/s (1 M/min)")
+REPRICED_FACTS = 1_000_000
 
 
 class Bench:
@@ -37,8 +40,8 @@ class Bench:
         self._stack, self._say, self._show = stack, say, show
         self._measures: list[Measure] = []
 
-    async def run(self) -> Results:
-        """All phases, each bounded in time; one that fails keeps no other from being measured.
+    async def run(self, parts: Collection[str] = PARTS) -> Results:
+        """The parts that are wanted, each phase bounded in time; one that fails keeps no other from being measured.
 
         Raises `BenchError` when the stack does not even warm up.
         """
@@ -46,14 +49,20 @@ class Bench:
         await asyncio.sleep(SETTLED_S)
         memory = memory_bytes(self._stack.processes())
         disk_ms = fsync_ms(self._stack.data_dir)
-        for load in WARM_UP:
-            self._say("warming up")
-            await self._drive(load)
-        for load in LOADS:
-            await self._measure((load.name, load.target), self._loaded(load))
-        await self._measure(FRESHNESS, self._freshness())
-        await self._measure(BOOKS, self._books())
-        await self._measure(LEDGER, self._ledger())
+        if "answers" in parts:
+            for load in WARM_UP:
+                self._say("warming up")
+                await self._drive(load)
+            for load in LOADS:
+                await self._measure((load.name, load.target), self._loaded(load))
+        for part, name, measuring in (
+            ("freshness", FRESHNESS, self._freshness),
+            ("books", BOOKS, self._books),
+            ("ledger", LEDGER, self._ledger),
+            ("repricing", REPRICING, self._repricing),
+        ):
+            if part in parts:
+                await self._measure(name, measuring())
         return Results(
             machine=platform.platform(),
             cpus=os.cpu_count() or 1,
@@ -115,4 +124,10 @@ class Bench:
             await starting
         finally:
             await database.close()
-        return of_ledger(*LEDGER, rate)
+        return of_backlog(*LEDGER, rate)
+
+    async def _repricing(self) -> Measure:
+        self._say(f"re-pricing: {REPRICED_FACTS:,} facts")
+        stack = self._stack
+        work = await repricing.measure(stack.database_url, REPRICED_FACTS, stack.repriced_calls, stack.processes)
+        return of_backlog(*REPRICING, work)

@@ -74,6 +74,11 @@ class Stack:
         proof = json.loads(self._observatory("verify", "--wait", f"{QUIET_S}s", "--json"))
         return int(proof["legs"]["bill"]["calls"])
 
+    def repriced_calls(self, since: str, until: str) -> int:
+        """How many calls a job over a period has costed again. Raises `BenchError`."""
+        report = json.loads(self._observatory("reprice", "--since", since, "--until", until, "--json"))
+        return int(report["total"]["calls"] - report["total"]["unpriced_after"])
+
     def _observatory(self, *arguments: str, **settings: str) -> str:
         environment = {
             **os.environ,
