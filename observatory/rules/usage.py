@@ -54,6 +54,19 @@ def openai_usage(raw: Mapping[str, object]) -> Usage:
     )
 
 
+def openai_responses_usage(raw: Mapping[str, object]) -> Usage:
+    """The buckets of OpenAI's `usage` of responses, which names the same counts otherwise. Raises `UsageError`."""
+    of_input, of_output = _details(raw, "input_tokens_details"), _details(raw, "output_tokens_details")
+    cached, written = _count(of_input, "cached_tokens"), _count(of_input, "cache_write_tokens")
+    return _checked(
+        uncached=_rest(_count(raw, "input_tokens", required=True), "input_tokens", cached, written),
+        cache_read=cached,
+        cache_write_5m=written,
+        output=_count(raw, "output_tokens", required=True),
+        reasoning=_count(of_output, "reasoning_tokens"),
+    )
+
+
 def anthropic_usage(raw: Mapping[str, object]) -> Usage:
     """The buckets of Anthropic's `usage` of messages. Raises `UsageError`.
 
