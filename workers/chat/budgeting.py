@@ -16,7 +16,7 @@ from observatory.adapters.postgres.pool import insist
 from observatory.adapters.postgres.reservations import BudgetPeriod, Refusal, Reservation
 from observatory.adapters.providers.base import LLMProvider, ProviderKind
 from observatory.adapters.providers.registry import SIMULATED
-from observatory.rules.budgets import Budget, Unbounded, most_usd, period_bounds, subjects
+from observatory.rules.budgets import BadBudget, Budget, Unbounded, most_usd, period_bounds, subjects
 from observatory.rules.money import ZERO
 from observatory.rules.pricing import PriceQuery, Prices, Rates
 from schemas.base import decimal_text, rfc3339
@@ -89,7 +89,11 @@ class Budgeting:
         )
 
     async def _read(self) -> None:
-        newer = await insist("budgets", lambda: self._budgets.newer(self.version))
+        try:
+            newer = await insist("budgets", lambda: self._budgets.newer(self.version))
+        except BadBudget as error:
+            # No fault of the requests, and nothing may be spent that a budget might forbid: the process ends.
+            raise RuntimeError(f"a hard budget cannot be kept by this worker: {error}") from error
         # The database's clock is the one that ends periods.
         self._ahead = newer.now - datetime.now(UTC)
         for budget_id in [*newer.closed, *(budget.budget_id for budget in newer.open)]:
@@ -123,6 +127,7 @@ class Budgeting:
         """Of every tier that the request may be served in, now and when it may be made. Raises `Unbounded`."""
         now = datetime.now(UTC)
         for tier, needed in service_tiers(provider.kind, (request.parameters or {}).get("service_tier")):
+            known: Rates | None = None
             for at in (now, now + PRICES_HOLD):
                 query = PriceQuery(
                     kind=provider.kind,
@@ -134,7 +139,9 @@ class Budgeting:
                 )
                 found = self._prices.rates(query)
                 if found is not None:
-                    yield found[0]
+                    if found[0] is not known:
+                        yield found[0]
+                    known = found[0]
                 elif needed:
                     in_tier = f" in the service tier {tier[:40]}" if tier else ""
                     raise Unbounded(f"the model {request.model[:80]} has no known price{in_tier}")

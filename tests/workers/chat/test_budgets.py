@@ -166,6 +166,8 @@ async def test_a_worker_killed_at_any_moment_spends_nothing_beyond_a_budget(
     outcomes = await books.outcomes(ids)
     assert refused(outcomes)
     await books.settled(ids)
+    unknown = "SELECT count(*) AS lost FROM journal.attempts WHERE request_id = ANY ($1) AND status = 'unknown'"
+    assert (await books.rows(unknown, ids))[0]["lost"] > 0
     assert billed(books, ids) <= budget.limit_usd
     spent, reserved = await left(books, budget)
     assert spent + reserved <= budget.limit_usd
