@@ -13,7 +13,7 @@ PriceTable = Annotated[Name, Field(description="The price table: `openai`, `azur
 Multipliers = Annotated[
     dict[Name, Usd], Field(description="What a service tier costs, as a factor of the price: `{'batch': '0.5'}`")
 ]
-Note = Annotated[str, StringConstraints(max_length=1024)]
+Note = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[^\x00]*$")]
 
 
 class PriceFields(HttpBody):

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from observatory.cli.options import parse_moment
 from observatory.cli.problems import wrong_usage
 from observatory.rules.price_checks import problems_in
-from observatory.rules.price_files import BadValue, amount, multipliers
+from observatory.rules.price_files import BadValue, amount, multipliers, printable_name
 from observatory.rules.price_rows import PRICE_FIELDS, PRICE_SUFFIX, PriceRow
 
 ALWAYS = "always"
@@ -61,7 +61,10 @@ def rows_of_options(
     if provider not in tables:
         raise wrong_usage(f"there is no price table {provider!r}; there are: {', '.join(sorted(tables))}")
     given = {name: getattr(options, name.removesuffix(PRICE_SUFFIX)) for name in PRICE_FIELDS}
+    names = (model, options.tenant, options.region, options.deployment, options.service_tier)
     try:
+        for name in names:
+            printable_name("any" if name is None else name)
         period = PriceRow(
             provider=provider,
             model=model,

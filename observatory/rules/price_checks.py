@@ -15,6 +15,7 @@ MAX_DECIMALS = 12
 """With these bounds a price times a multiplier times 2^53 tokens keeps all its digits in `MONEY`."""
 MAX_TOKENS = 2**53
 SHOWN_DIGITS = 40
+FIRST_YEAR, LAST_YEAR = 1970, 9000
 
 _EVER = datetime.min.replace(tzinfo=UTC)
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
@@ -39,10 +40,13 @@ def _problems_of(row: PriceRow) -> Iterator[str]:
         yield "name a model or a deployment"
     if row.valid_from is not None and row.valid_to is not None and row.valid_from >= row.valid_to:
         yield f"valid_to {rfc3339(row.valid_to)} is not after valid_from {rfc3339(row.valid_from)}"
+    for name, at in (("valid_from", row.valid_from), ("valid_to", row.valid_to)):
+        if at is not None and not FIRST_YEAR <= at.year <= LAST_YEAR:
+            yield f"{name} {rfc3339(at)} is not between the years {FIRST_YEAR} and {LAST_YEAR}"
     if not 0 <= row.above_tokens <= MAX_TOKENS:
         yield f"above_tokens {row.above_tokens} is not between 0 and 2^53"
-    for name, price in row.named_prices.items():
-        yield from _bad_amount(name, price, MAX_PRICE)
+    for field, price in row.named_prices.items():
+        yield from _bad_amount(field, price, MAX_PRICE)
     for tier, factor in row.multipliers:
         yield from _bad_amount(f"the multiplier of {tier}", factor, MAX_MULTIPLIER)
     for offered in (row.service_tier, *(tier for tier, _ in row.multipliers)):

@@ -21,7 +21,7 @@ CURRENCY = "USD"
 
 _AMOUNT = re.compile(r"[+-]?[0-9]{1,64}(\.[0-9]{1,64})?([eE][+-]?[0-9]{1,3})?")
 _NOT_FINITE = re.compile(r"[+-]?(s?nan|inf|infinity)", re.IGNORECASE)
-_NAME = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_NAME_LENGTH}}}")
+_NAME = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff]{{1,{MAX_NAME_LENGTH}}}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -167,7 +167,8 @@ def _unknown(name: str) -> str:
     return f"there is no field {name[:64]!r}; there are: {', '.join(_FIELDS)}"
 
 
-def _name(given: object) -> str:
+def printable_name(given: object) -> str:
+    """A name that people choose, as `schemas.base.Name`."""
     if not isinstance(given, str) or _NAME.fullmatch(given) is None:
         raise BadValue(f"a text of 1 to {MAX_NAME_LENGTH} printable characters is needed")
     return given
@@ -192,11 +193,11 @@ def moment(given: object) -> datetime:
             if _DATE.fullmatch(given):
                 return datetime.combine(date.fromisoformat(given), time(), UTC)
             found = datetime.fromisoformat(given)
-        except ValueError:
-            pass
-        else:
             if found.tzinfo is not None:
                 return found.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+        else:
             raise BadValue(f"{given!r} lacks its zone; write for example {given}Z")
     raise BadValue(f"{given!r} is no time; write for example 2026-11-24 or 2026-11-24T12:00:00Z")
 
@@ -217,9 +218,9 @@ def multipliers(given: object) -> tuple[tuple[str, Decimal], ...]:
             raise BadValue("write service tiers and factors as in: batch=0.5 priority=1.75")
         if len({tier for tier, _, _ in pairs}) != len(pairs):
             raise BadValue("a service tier stands twice")
-        return tuple(sorted((_name(tier), amount(factor)) for tier, _, factor in pairs))
+        return tuple(sorted((printable_name(tier), amount(factor)) for tier, _, factor in pairs))
     if isinstance(given, Mapping):
-        return tuple(sorted((_name(tier), amount(factor)) for tier, factor in given.items()))
+        return tuple(sorted((printable_name(tier), amount(factor)) for tier, factor in given.items()))
     raise BadValue("an object of service tiers and factors is needed")
 
 
@@ -238,8 +239,8 @@ def _flag(given: object) -> bool:
 
 
 _FIELDS: Mapping[str, Callable[[object], object]] = {
-    "provider": _name,
-    **dict.fromkeys(("model", "tenant_id", "region", "deployment", "service_tier"), _name),
+    "provider": printable_name,
+    **dict.fromkeys(("model", "tenant_id", "region", "deployment", "service_tier"), printable_name),
     "valid_from": moment,
     "valid_to": moment,
     "above_tokens": _tokens,

@@ -1,6 +1,8 @@
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import get_args
 
 import orjson
 import pytest
@@ -82,6 +84,8 @@ def test_a_spreadsheets_mark_line_ends_and_empty_lines_are_no_matter() -> None:
         (["openai,a,yesterday,,1,1"], 2, "no time"),
         (["openai,a,2026-02-30,,1,1"], 2, "no time"),
         (["openai,a,2026-01-01T00:00:00,,1,1"], 2, "lacks its zone"),
+        (["openai,a,1969-12-31,,1,1"], 2, "between the years"),
+        (["openai,a,0001-01-01T00:00:00+14:00,,1,1"], 2, "no time"),
         (["openai,a,2026-01-02,2026-01-02,1,1"], 2, "not after valid_from"),
         (["openai,a,2026-01-02,2026-01-01,1,1"], 2, "not after valid_from"),
         (["openai,a,,,1"], 2, "5 cells"),
@@ -135,6 +139,7 @@ def test_a_header_that_does_not_fit_is_refused_once(text: str, message: str) -> 
         ('{"provider":"openai","model":"a","input_usd_mtok":NaN}', "NaN is no finite number"),
         ('{"provider":"openai","model":"a","input_usd_mtok":true}', "no decimal number"),
         ('{"provider":"openai","model":"a","input_usd_mtok":1,"colour":"red"}', "no field 'colour'"),
+        (r'{"provider":"openai","model":"\ud800","input_usd_mtok":1}', "model: a text"),
         ('{"provider":"openai","model":7,"input_usd_mtok":1}', "model: a text"),
         ('{"provider":"openai","model":"a","input_usd_mtok":1,"multipliers":{"batch":-1}}', "multiplier of batch -1"),
         ('{"provider":"openai","model":"a","input_usd_mtok":1,"multipliers":{"batch":1001}}', "above 1000"),
@@ -223,3 +228,28 @@ def written_as_csv(rows: list[PriceRow]) -> str:
 def test_the_fields_of_a_file_are_those_of_a_row() -> None:
     assert set(PRICE_FIELDS) < set(FILE_FIELDS)
     assert set(FILE_FIELDS) - {"currency"} <= set(PriceRow.__dataclass_fields__)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["batch=1", "USD"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from([*FILE_FIELDS, "x"]), json_values), max_size=3), st.binary(max_size=40))
+def test_whatever_a_file_holds_it_is_read_or_refused_with_lines(objects: list[dict[str, object]], noise: bytes) -> None:
+    written = "\n".join(json.dumps(value) for value in objects).encode()
+    for data in (written, noise, written + b"\n" + noise, HEADER.encode() + b"\n" + noise):
+        for form in get_args(Format):
+            lines_told = read_or_refused(data, form)
+            assert lines_told is None or lines_told
+            assert all(1 <= line <= len(data.splitlines()) + 1 for line in lines_told or [])
+
+
+def read_or_refused(data: bytes, form: Format) -> list[int] | None:
+    """The lines with which a file is refused; None for one that is read."""
+    try:
+        assert parse_price_file(data, form, TABLES)
+    except PriceFileError as refused:
+        return [problem.line for problem in refused.problems]
+    return None
