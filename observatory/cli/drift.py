@@ -9,7 +9,7 @@ from observatory.cli.output import add_row, cell, print_json, stderr, stdout, ta
 from observatory.rules.drift import Drift, Figures
 from observatory.rules.money import ZERO, total
 
-_COLUMNS = ("calls", "theirs", "tokens", "theirs", "ours $", "adjusted $", "theirs $", "difference $", "%")
+_COLUMNS = ("calls", "their calls", "tokens", "their tokens", "ours $", "adjusted $", "theirs $", "difference $", "%")
 
 
 def show(found: Reconciled, order: Order, *, as_json: bool) -> None:

@@ -29,13 +29,15 @@ class Collector:
         self._priced: dict[Key, Figures] = {}
         self._unpriceable: set[Key] = set()
         self._counts_calls = True
+        self._several = False
 
     def read(self, reader: Reader, paths: Sequence[Path]) -> Iterator[Exported]:
         """Every good row of the files, summed up on the way."""
+        self._several = len(paths) > 1
         for path in paths:
             for row in reader.rows(path):
                 if isinstance(row, NothingUsed):
-                    self._days[row.kind].add(row.day)
+                    self._nothing(path, row)
                 else:
                     self._take(row)
                     yield row
@@ -47,16 +49,26 @@ class Collector:
     def said(self) -> Said:
         """What the export says, after it was read."""
         usage_days = frozenset(self._days["usage"] | self._days["call"])
-        billed = "cost" in self._kinds or not self._usage
+        billed = bool(self._days["cost"])
         return Said(
             usage=self._usage,
             costs=self._costs if billed else self._priced,
-            usage_days=usage_days if self._usage else frozenset(),
+            usage_days=usage_days,
             cost_days=frozenset(self._days["cost"]) if billed else usage_days,
             unpriceable=frozenset() if billed else frozenset(self._unpriceable),
             counts_calls=self._counts_calls,
             priced=not billed,
         )
+
+    def _nothing(self, path: Path, row: NothingUsed) -> None:
+        """A whole export without a row says that nothing was used and nothing billed; a file of one says nothing."""
+        if row.kind is not None:
+            self._days[row.kind].add(row.day)
+        elif self._several:
+            self._problems.add(str(path), "has no row, so it is not known what of: leave it out")
+        else:
+            self._days["usage"].add(row.day)
+            self._days["cost"].add(row.day)
 
     def _take(self, row: Exported) -> None:
         self._kinds.add(row.kind)

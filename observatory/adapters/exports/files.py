@@ -31,9 +31,12 @@ _BUCKET_TIMES = (("start_time", "end_time"), ("starting_at", "ending_at"))
 
 @dataclass(frozen=True, slots=True)
 class NothingUsed:
-    """The export says of a day, for what `kind` of rows, that it covers it; there may be no row of it."""
+    """The export says of a day that it covers it, though there may be no row of it.
 
-    kind: str
+    `kind` is what rows its file is of; None for a file without any.
+    """
+
+    kind: str | None
     day: date
 
 
@@ -65,9 +68,12 @@ class Reader:
         self._layouts = LAYOUTS[provider]
         self._first, self._end, self._problems = first, end, problems
         self._provider = provider
+        self._kinds: set[str | None] = set()
+        self._empty: set[date] = set()
 
     def rows(self, path: Path) -> Iterator[Exported | NothingUsed]:
         """The good rows of a file; what is wrong is noted. Raises `ExportRefused` when it cannot be read at all."""
+        self._kinds, self._empty = set(), set()
         with _opened(path) as file:
             if path.suffix == ".csv":
                 yield from self._csv(str(path), file)
@@ -77,6 +83,8 @@ class Reader:
                 yield from self._json(path, file)
             else:
                 raise ExportRefused(f"{path}: its name has to end in .csv, .json or {' or '.join(_JSON_LINES)}")
+        # What kind of rows an empty bucket has none of is only known from the others of its file.
+        yield from (NothingUsed(kind, day) for kind in self._kinds or {None} for day in sorted(self._empty))
 
     def _csv(self, name: str, file: IO[bytes]) -> Iterator[Exported | NothingUsed]:
         """Lines are numbered as an editor does; a row that goes on over lines has the number of its last."""
@@ -180,7 +188,7 @@ class Reader:
             return
         window = Window(begin, end)
         if not results and self._first <= window.day < self._end:
-            yield from (NothingUsed(kind, window.day) for kind in ("usage", "cost"))
+            self._empty.add(window.day)
         for number, result in enumerate(results):
             place = f"{where}.results[{number}]"
             if not isinstance(result, dict):
@@ -207,6 +215,7 @@ class Reader:
         row = layout.exported(Fields(raw, where, self._problems), window, self._first, self._end)
         if row is None:
             return
+        self._kinds.add(row.kind)
         if row.measures.model is not None:
             yield row
         elif self._first <= row.window.day < self._end:

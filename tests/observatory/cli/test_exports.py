@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from observatory.adapters.postgres.adjustments import lock_booking
 from observatory.rules.drift import next_month
 from schemas.calls import Usage
 from tests.observatory.cli.conftest import CHECKOUT, Cli, Ran
@@ -38,6 +39,15 @@ from tests.streams.ledger.ground import Ground, new_database, new_ground
 
 USED = Usage(uncached_input_tokens=1000, cache_read_tokens=200, output_tokens=50)
 OPENAI = ("--provider", "openai", "--month", ASKED, "--json")
+
+
+WAITING = """FROM pg_stat_activity WHERE application_name = 'observatory-cli' AND wait_event_type = 'Lock'
+  AND datname = current_database()"""
+
+
+async def waiting(ground: Ground, commands: int) -> bool:
+    """Whether so many commands wait for a lock in the database."""
+    return bool(await ground.pool.fetchval(f"SELECT count(*) = $1 {WAITING}", commands))
 
 
 @pytest.fixture(scope="module")
@@ -199,11 +209,18 @@ async def test_booking_adjusts_the_difference_and_booking_again_changes_nothing(
 TENANT = "umbrella"
 
 
-async def test_two_bookings_at_once_are_one(ground: Ground, cli: Cli, tmp_path: Path) -> None:
-    export = write_json(tmp_path / "costs.json", page(bucket(3, billed("1.5"))))
-    both = await asyncio.gather(*(reconciled(cli, "--export", export, "--book") for _ in range(2)))
-    assert sorted(len(found["booked"]) for found in both) == [0, 1]  # type: ignore[arg-type]
-    assert await stored(ground) == [(DATED, on(3), MONTH, Decimal("1.5"), "default")]
+async def test_of_two_bookings_at_once_the_second_books_what_the_first_left(
+    ground: Ground, cli: Cli, tmp_path: Path
+) -> None:
+    exports = [write_json(tmp_path / f"costs-{n}.json", page(bucket(3, billed(f"1.5{n}")))) for n in range(2)]
+    async with ground.pool.acquire() as holder, holder.transaction():
+        await lock_booking(holder)
+        both = [asyncio.create_task(reconciled(cli, "--export", export, "--book")) for export in exports]
+        await ground.until(lambda: waiting(ground, 2))
+    await asyncio.gather(*both)
+    amounts = sorted(Decimal(str(row[3])) for row in await stored(ground))
+    # Whichever was second: it booked the difference to what the first had booked.
+    assert amounts in ([Decimal("0.01"), Decimal("1.50")], [Decimal("-0.01"), Decimal("1.51")])
 
 
 async def test_a_corrected_export_books_the_difference_to_what_was_booked(
@@ -254,14 +271,8 @@ CREATE TRIGGER wait_for_test BEFORE UPDATE ON journal.adjustments FOR EACH ROW
   EXECUTE FUNCTION journal.wait_for_test()"""
 
 
-WAITING = """FROM pg_stat_activity WHERE application_name = 'observatory-cli' AND wait_event_type = 'Lock'
-  AND datname = current_database()"""
 END_WAITING = f"SELECT pg_terminate_backend(pid) {WAITING}"
 """The statement of a killed process waits on in the database, and would go through after all."""
-
-
-async def nobody_waits(ground: Ground) -> bool:
-    return not await ground.pool.fetchval(f"SELECT count(*) {WAITING}")
 
 
 async def test_killed_between_publishing_and_marking_it_is_published_again_and_counted_once(
@@ -280,7 +291,7 @@ async def test_killed_between_publishing_and_marking_it_is_published_again_and_c
             process.send_signal(signal.SIGKILL)
             await process.wait()
             await holder.execute(END_WAITING)
-            await ground.until(lambda: nobody_waits(ground))
+            await ground.until(lambda: waiting(ground, 0))
             await holder.execute("SELECT pg_advisory_unlock(4711)")
     finally:
         await ground.pool.execute("DROP FUNCTION journal.wait_for_test CASCADE")

@@ -202,3 +202,22 @@ def test_hours_sum_up_to_their_day_at_the_price_of_their_hour(tmp_path: Path) ->
     assert said.priced
     # gpt-4o-mini: 0.15 dollars for a million tokens of input, 24 millions.
     assert said.figures((MINI, DAY)).usd == Decimal("3.60")
+
+
+def test_a_day_without_usage_is_not_a_day_without_costs(tmp_path: Path) -> None:
+    usage, costs = tmp_path / "usage.json", tmp_path / "costs.json"
+    usage.write_text(openai_page(OPENAI_USED))
+    amount = {"value": 1, "currency": "usd"}
+    billed: dict[str, object] = {"object": "organization.costs.result", "amount": amount, "line_item": MINI}
+    costs.write_text(json.dumps({"data": json.loads(openai_page(billed))["data"][:1]}))
+    _, said = read("openai", usage, costs)
+    assert said.usage_days == {DAY, date(2026, 10, 4)}
+    assert said.cost_days == {DAY}
+    assert said.figures((MINI, date(2026, 10, 4))).usd is None
+
+
+def test_an_export_without_a_row_says_that_nothing_was_used_and_nothing_billed(tmp_path: Path) -> None:
+    file = tmp_path / "nothing.json"
+    file.write_text(openai_page())
+    _, said = read("openai", file)
+    assert said.figures((MINI, DAY)) == Figures(calls=0, tokens=tokens(), usd=Decimal(0))

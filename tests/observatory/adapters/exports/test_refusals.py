@@ -181,6 +181,14 @@ def test_rows_by_call_and_sums_are_not_mixed(tmp_path: Path) -> None:
     assert problem == "calls.csv: rows by call and sums by bucket are in one export: one of them only"
 
 
+def test_a_file_without_a_row_beside_others_could_be_of_anything(tmp_path: Path) -> None:
+    page_problems(tmp_path, bucket(used()))
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({"data": [bucket()]}))
+    [problem] = problems_of("openai", tmp_path / "usage.json", other)
+    assert problem == "other.json: has no row, so it is not known what of: leave it out"
+
+
 def test_a_file_that_is_away_or_of_another_kind_is_said(tmp_path: Path) -> None:
     with pytest.raises(ExportRefused, match="cannot be read: No such file"):
         read("openai", tmp_path / "none.csv")
