@@ -94,6 +94,16 @@ async def test_when_all_attempts_fail_the_request_fails(books: Books) -> None:
     assert len(await books.agree([request.request_id])) == 3
 
 
+async def test_an_answer_that_no_record_holds_fails_the_request_and_is_paid(books: Books) -> None:
+    longest_word = "x" * 4_500_000  # which the simulator quotes in its answer, besides a million other words
+    request = ask(f"{longest_word} [[sim in=10 out=1000000]]")
+    answer = await books.outcome(await books.send(request))
+    assert isinstance(answer, ChatFailed)
+    assert (answer.error.code, answer.attempts) == ("answer_too_large", 1)
+    (bill,) = (await books.agree([request.request_id])).values()
+    assert answer.cost_usd == Decimal(bill["cost_usd"]) > Decimal("0.5")
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
