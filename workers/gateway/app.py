@@ -18,6 +18,7 @@ from workers.gateway.api_budgets import BudgetDesk, budgets_router
 from workers.gateway.api_chat import ChatDesk, chat_router
 from workers.gateway.api_conversations import ConversationStore, conversations_router
 from workers.gateway.api_prices import PriceDesk, prices_router
+from workers.gateway.api_repricing import RepricingDesk, repricing_router
 from workers.gateway.database import Database
 from workers.gateway.intake import Intake
 from workers.gateway.metrics import WAITING
@@ -121,4 +122,5 @@ def _api(gateway: Gateway) -> FastAPI:
         chat_router(desk, gateway.database, patience_s),
         budgets_router(BudgetDesk(gateway.database)),
         prices_router(PriceDesk(gateway.database)),
+        repricing_router(RepricingDesk(gateway.database)),
     )

@@ -133,9 +133,9 @@ async def unfinished_job(pool: Pool, asked: str) -> Job | None:
     return None if row is None else _job(row)
 
 
-async def list_jobs(pool: Pool, most: int) -> list[Job]:
-    """The newest jobs."""
-    return [_job(row) for row in await pool.fetch(_SQL["jobs"], most)]
+async def list_jobs(pool: Pool, most: int, tenant_id: str | None = None) -> list[Job]:
+    """The newest jobs, all or those about one tenant."""
+    return [_job(row) for row in await pool.fetch(_SQL["jobs"], most, tenant_id)]
 
 
 async def remove_job(pool: Pool, job_id: int) -> bool:

@@ -44,7 +44,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING *
 SELECT * FROM ledger.repricing_jobs WHERE job_id = $1
 
 -- name: jobs
-SELECT * FROM ledger.repricing_jobs ORDER BY job_id DESC LIMIT $1
+SELECT * FROM ledger.repricing_jobs WHERE $2::text IS NULL OR tenant_id = $2 ORDER BY job_id DESC LIMIT $1
 
 -- name: unfinished
 SELECT * FROM ledger.repricing_jobs WHERE asked = $1 AND state = 'running' ORDER BY job_id DESC LIMIT 1
