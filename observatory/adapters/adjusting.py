@@ -21,6 +21,10 @@ from schemas.envelope import adjustment_id, event_id
 from schemas.topics import LLM_CALLS
 
 
+class NotBookable(Exception):
+    """An amount that the ledger would not take; the message says which."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
     """Whose export it is, by what it is named, and the tenant that its adjustments are booked to.
@@ -44,7 +48,7 @@ async def compare(
 
 
 async def book(pool: Pool, booking: Booking, said: Said, *, dry_run: bool) -> list[Decided]:
-    """Decides an adjustment for each difference that is left; nothing where nothing is. Raises `ValueError`.
+    """Decides an adjustment for each difference that is left; nothing where nothing is. Raises `NotBookable`.
 
     Nobody else books meanwhile, so what one run has adjusted the next one sees.
     """
@@ -76,10 +80,17 @@ def _decided(
             model=row.model,
             day=row.day,
             booked_month=booked_month(row.day, closed),
-            amount_usd=bookable(decimal_text(amount.normalize(MONEY))),
+            amount_usd=_amount(row, amount),
             reason=_reason(booking.provider, row, priced=said.priced),
             export_id=booking.export_id,
         )
+
+
+def _amount(row: Drift, amount: Decimal) -> Decimal:
+    try:
+        return bookable(decimal_text(amount.normalize(MONEY)))
+    except ValueError as error:
+        raise NotBookable(f"{row.day} {row.model}: {error}") from error
 
 
 def _reason(provider: str, row: Drift, *, priced: bool) -> str:

@@ -5,6 +5,7 @@ The whole export is read and checked before anything is done; one bad row refuse
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -13,7 +14,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from observatory.adapters.adjusting import Booking, book, compare, publish_open
+from observatory.adapters.adjusting import Booking, NotBookable, book, compare, publish_open
 from observatory.adapters.bill import BillRow
 from observatory.adapters.exports.collecting import Collector, staged_columns
 from observatory.adapters.exports.files import Provider, Reader, export_id
@@ -135,12 +136,15 @@ async def _read(connection: Connection, order: Order, prices: Prices) -> tuple[S
 async def _settle(pool: Pool, connection: Connection, publisher: Publisher, order: Order, prices: Prices) -> Result:
     """Settles what the staged rows name. That one is missing there proves nothing, so no attempt becomes `not_sent`."""
     found: dict[UUID, list[Record]] = {}
+    calls_of_row: Counter[str] = Counter()
     for row in await exports.unsettled(connection, order.provider, *order.period):
         found.setdefault(row["call_id"], []).append(row)
+        calls_of_row[row["place"]] += 1
     result = Result(unsettled=len(found))
     changes = []
     for call_id, rows in found.items():
-        if len(rows) > 1:
+        if len(rows) > 1 or calls_of_row[rows[0]["place"]] > 1:
+            # Several rows of one call, or one row of several calls: a person has to say which is right.
             result.doubled.append(call_id)
             continue
         exported = _bill_row(order.provider, rows[0])
@@ -191,7 +195,7 @@ async def _book(pool: Pool, publisher: Publisher, order: Order, result: Reconcil
     booking = Booking(provider=order.provider, export_id=result.export_id, tenant_id=order.tenant_id, today=today)
     try:
         result.booked = await book(pool, booking, result.said, dry_run=order.dry_run)
-    except ValueError as error:
+    except NotBookable as error:
         raise NotComparable(f"nothing was adjusted: {error}") from error
     if not order.dry_run:
         result.published += await publish_open(pool, publisher)

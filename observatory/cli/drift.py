@@ -1,10 +1,10 @@
 """How `observatory reconcile --export` shows what came of it: ours, theirs and the difference, by model and day."""
 
 import dataclasses
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from observatory.adapters.export_reconciliation import Order, Reconciled
-from observatory.adapters.postgres.adjustments import Decided
 from observatory.cli.output import add_row, cell, print_json, stderr, stdout, table
 from observatory.rules.drift import Drift, Figures
 from observatory.rules.money import ZERO, total
@@ -85,7 +85,7 @@ def _print(found: Reconciled, order: Order) -> None:
         out.print(f"[yellow]{unpriced} of our calls have no price[/yellow]: what they cost is a part of the difference")
     if found.behind:
         out.print(f"[yellow]{found.behind} calls are under way or not in the ledger yet[/yellow]: run it again")
-    _print_booked(found.booked, order)
+    _print_booked(found, order)
 
 
 def _cells(row: Drift) -> tuple[object, ...]:
@@ -119,11 +119,14 @@ def _print_settled(found: Reconciled, order: Order) -> None:
         )
 
 
-def _print_booked(booked: list[Decided], order: Order) -> None:
-    out = stdout()
+def _print_booked(found: Reconciled, order: Order) -> None:
+    out, booked = stdout(), found.booked
     for one in booked:
         where = "" if one.booked_month == one.day.replace(day=1) else f", counted in {one.booked_month:%Y-%m}"
         verb = "would adjust" if order.dry_run else "adjusted"
         out.print(f"{verb} {one.day} {one.model}: ${cell(one.amount_usd)}{where}", markup=False)
-    if order.book and not booked:
+    today = datetime.now(UTC).date()
+    if order.book and any(row.day >= today and row.difference.usd for row in found.rows):
+        out.print("[yellow]days that are not over (in UTC) were not adjusted[/yellow]: more may come")
+    elif order.book and not booked:
         stderr().print("Nothing differs: nothing was adjusted.")

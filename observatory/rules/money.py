@@ -24,7 +24,7 @@ MONEY = Context(
 """60 digits: 2^53 tokens at any price with 20 decimals, summed over more calls than anyone will make."""
 
 BOOKABLE = Context(prec=34, Emax=11, Emin=-10, traps=[InvalidOperation, Inexact, Overflow, FloatOperation])
-"""Less than a million million dollars, at most 34 digits and 43 decimals: what a table of the ledger takes."""
+"""Less than a million million dollars, at most 34 digits and 43 decimals: a million of them sum up within 60 digits."""
 
 ZERO = Decimal(0)
 _MILLION_EXPONENT = 6

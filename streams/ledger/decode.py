@@ -6,7 +6,7 @@ Values that PostgreSQL would refuse, or that no honest call has, are refused her
 """
 
 from datetime import datetime
-from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
+from decimal import Decimal, DecimalException
 from typing import Annotated
 from uuid import UUID
 
@@ -14,6 +14,7 @@ import msgspec
 
 from observatory.adapters.kafka import Record, Unreadable, read_event
 from observatory.adapters.postgres.ledger import Fact
+from observatory.rules.money import BOOKABLE
 from schemas.calls import CallSource, CallStatus, CostState, LlmCallRecorded, Operation, UsageSource
 
 DAY_S = 86_400
@@ -22,8 +23,6 @@ EARLY_S = DAY_S
 
 FIRST_YEAR, LAST_YEAR = 1970, 2500
 _CE_TYPE = LlmCallRecorded.ce_type.encode()
-_BOOKABLE = Context(prec=34, Emax=11, Emin=-10, traps=[InvalidOperation, Inexact, Overflow])
-"""Less than a million million dollars, at most 34 digits and 43 decimals: a batch of them sums up within 60 digits."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
@@ -166,7 +165,7 @@ def _usage(usage: UsageFields) -> tuple[object, ...]:
 def money(text: str) -> Decimal:
     """The exact amount. Raises `Unreadable` for what is not a number or absurdly large, small or long."""
     try:
-        amount = _BOOKABLE.create_decimal(text)
+        amount = BOOKABLE.create_decimal(text)
     except DecimalException as error:
         raise Unreadable(f"cost_usd: {text!r} is not an amount that can be booked") from error
     if not amount.is_finite():

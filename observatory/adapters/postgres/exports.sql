@@ -27,8 +27,8 @@ ANALYZE exported_calls
 
 -- name: duplicates
 -- The places of rows that name the same response, or without one the same call.
-SELECT coalesce(response_id, call_id::text) AS id, array_agg(place) AS places
-  FROM exported_calls GROUP BY 1, response_id IS NULL HAVING count(*) > 1
+SELECT coalesce(response_id, call_id::text) AS id, array_agg(place ORDER BY e.ctid) AS places
+  FROM exported_calls e GROUP BY 1, response_id IS NULL HAVING count(*) > 1
 
 -- name: unsettled
 -- Attempts that the export may settle, each with every row of it. $1: provider; $2, $3: from (included) and until when.

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.observatory.cli.conftest import CHECKOUT, Cli, Ran
 from tests.observatory.cli.exported import (
     ASKED,
     DATED,
+    DAY_S,
     MONTH,
     Attempt,
     Known,
@@ -138,6 +140,41 @@ async def test_a_call_that_the_provider_served_twice_is_left_to_a_person(
     settled = ran.answer()["settled"]
     assert isinstance(settled, dict)
     assert (ran.code, settled["doubled"]) == (1, [str(died.call_id)])
+
+
+async def test_a_row_that_names_two_calls_settles_neither(ground: Ground, cli: Cli, tmp_path: Path) -> None:
+    died = await attempt(ground, day=3, known="unknown", usage=USED)
+    cut = await attempt(ground, day=3, known="estimated", usage=USED)
+    export = write_lines(tmp_path / "calls.jsonl", [row_by_call(cut, 3, call_id=str(died.call_id))])
+    ran = await cli("reconcile", "--export", export, *OPENAI)
+    settled = ran.answer()["settled"]
+    assert isinstance(settled, dict)
+    assert (ran.code, settled["settled"]) == (1, {})
+    assert sorted(settled["doubled"]) == sorted([str(died.call_id), str(cut.call_id)])
+
+
+async def test_rows_that_name_one_response_refuse_the_export(ground: Ground, cli: Cli, tmp_path: Path) -> None:
+    died = await attempt(ground, day=3, known="unknown", usage=USED)
+    rows = [row_by_call(died, 3, call_id=str(died.call_id))] * 3
+    export = write_lines(tmp_path / "calls.jsonl", rows)
+    ran = await cli("reconcile", "--export", export, *OPENAI)
+    assert ran.code == 2
+    assert [line.strip() for line in ran.stderr.splitlines()[1:]] == [
+        f"{export}: line {number}: {died.response_id} stands in {export}: line 1 already" for number in (2, 3)
+    ]
+    assert await ground.pool.fetchval("SELECT max(revision) FROM journal.attempts") == 1
+
+
+async def test_a_day_that_is_not_over_is_compared_and_not_adjusted(ground: Ground, cli: Cli, tmp_path: Path) -> None:
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    begin = int(midnight.timestamp())
+    today = {"start_time": begin, "end_time": begin + DAY_S, "results": [billed("1.5")]}
+    export = write_json(tmp_path / "costs.json", page(today))
+    asked = ("--export", export, "--book", "--provider", "openai", "--month", f"{midnight:%Y-%m}")
+    ran = await cli("reconcile", *asked)
+    assert "not over (in UTC) were not adjusted" in ran.stdout
+    assert "1.5" in ran.stdout
+    assert await stored(ground) == []
 
 
 async def test_drift_is_told_by_model_and_day_in_calls_tokens_and_money(
