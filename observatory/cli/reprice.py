@@ -161,7 +161,9 @@ async def _show(pool: Pool, job: Job, *, as_json: bool, as_csv: bool) -> None:
             {"job": _job_json(job), "stale_calls": stale, "total": _figures(total), "groups": groups}, indent=True
         )
         return
-    rows = table(["tenant", "model", "calls", "unpriced", "then", "before $", "after $", "difference $"], left=2)
+    rows = table(
+        ["tenant", "model", "calls", "unpriced before", "after", "cost before $", "after $", "difference $"], left=2
+    )
     for line in lines[:_SHOWN]:
         add_row(rows, line.tenant_id, line.model, *_figures(line).values())
     rows.add_section()
