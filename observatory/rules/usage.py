@@ -32,16 +32,24 @@ class UsageError(ValueError):
 
 
 def openai_usage(raw: Mapping[str, object]) -> Usage:
-    """The buckets of OpenAI's (and Azure's) `usage` of chat completions and embeddings. Raises `UsageError`."""
+    """The buckets of OpenAI's (and Azure's) `usage` of chat completions and embeddings. Raises `UsageError`.
+
+    Cached image tokens are told twice, as cached and as image tokens: what does not fit beside the cached ones was read
+    from the cache.
+    """
     prompt = _count(raw, "prompt_tokens", required=True)
     completion = _count(raw, "completion_tokens")
     of_prompt = _details(raw, "prompt_tokens_details")
     of_completion = _details(raw, "completion_tokens_details")
+    _check_total(raw, prompt, completion)
     cached = _count(of_prompt, "cached_tokens")
     written = _count(of_prompt, "cache_write_tokens")
     audio_in = _count(of_prompt, "audio_tokens")
-    image_in = _count(of_prompt, "image_tokens")
+    images = _count(of_prompt, "image_tokens")
     audio_out = _count(of_completion, "audio_tokens")
+    _rest(prompt, "prompt_tokens", _count(of_prompt, "text_tokens"), audio_in, images)
+    _rest(completion, "completion_tokens", _count(of_completion, "text_tokens"), audio_out)
+    image_in = min(images, _rest(prompt, "prompt_tokens", cached, written, audio_in))
     return _checked(
         uncached=_rest(prompt, "prompt_tokens", cached, written, audio_in, image_in),
         cache_read=cached,
@@ -55,14 +63,24 @@ def openai_usage(raw: Mapping[str, object]) -> Usage:
 
 
 def openai_responses_usage(raw: Mapping[str, object]) -> Usage:
-    """The buckets of OpenAI's `usage` of responses, which names the same counts otherwise. Raises `UsageError`."""
+    """The buckets of OpenAI's `usage` of responses, which names the same counts otherwise. Raises `UsageError`.
+
+    Cache writes are told by lifetime, if at all, as of 30 minutes or 12 hours: the shorter and the longer bucket.
+    """
+    tokens_in, tokens_out = _count(raw, "input_tokens", required=True), _count(raw, "output_tokens", required=True)
     of_input, of_output = _details(raw, "input_tokens_details"), _details(raw, "output_tokens_details")
+    _check_total(raw, tokens_in, tokens_out)
     cached, written = _count(of_input, "cached_tokens"), _count(of_input, "cache_write_tokens")
+    lifetimes = _details(of_input, "cache_write_tokens_details")
+    longer = _count(lifetimes, "ttl_12h_tokens")
+    shorter = _count(lifetimes, "ttl_30m_tokens") if lifetimes else written
+    _check_writes(shorter, longer, written)
     return _checked(
-        uncached=_rest(_count(raw, "input_tokens", required=True), "input_tokens", cached, written),
+        uncached=_rest(tokens_in, "input_tokens", cached, written),
         cache_read=cached,
-        cache_write_5m=written,
-        output=_count(raw, "output_tokens", required=True),
+        cache_write_5m=shorter,
+        cache_write_1h=longer,
+        output=tokens_out,
         reasoning=_count(of_output, "reasoning_tokens"),
     )
 
@@ -76,8 +94,8 @@ def anthropic_usage(raw: Mapping[str, object]) -> Usage:
     lifetimes = _details(raw, "cache_creation")
     one_hour = _count(lifetimes, "ephemeral_1h_input_tokens")
     five_minutes = _count(lifetimes, "ephemeral_5m_input_tokens") if lifetimes else written
-    if "cache_creation_input_tokens" in raw and five_minutes + one_hour != written:
-        raise UsageError(f"cache writes of {five_minutes} + {one_hour} tokens are not the {written} of their sum")
+    if "cache_creation_input_tokens" in raw:
+        _check_writes(five_minutes, one_hour, written)
     return _checked(
         uncached=_count(raw, "input_tokens", required=True),
         cache_read=_count(raw, "cache_read_input_tokens"),
@@ -86,6 +104,23 @@ def anthropic_usage(raw: Mapping[str, object]) -> Usage:
         output=_count(raw, "output_tokens", required=True),
         reasoning=_count(_details(raw, "output_tokens_details"), "thinking_tokens"),
     )
+
+
+def anthropic_usage_so_far(before: Mapping[str, object], said: Mapping[str, object]) -> dict[str, object]:
+    """The `usage` of a stream after one more event of it: each count is a total, which replaces the one before.
+
+    Later events tell the sum of the cache writes alone. More than there were are of the one lifetime that was written
+    before; after both lifetimes the sum is left to contradict them.
+    """
+    usage = {**before, **{name: value for name, value in said.items() if value is not None}}
+    lifetimes, total = before.get("cache_creation"), said.get("cache_creation_input_tokens")
+    if isinstance(lifetimes, Mapping) and total is not None and said.get("cache_creation") is None:
+        written = [name for name, tokens in lifetimes.items() if tokens]
+        if not written:
+            del usage["cache_creation"]
+        elif len(written) == 1:
+            usage["cache_creation"] = {**lifetimes, written[0]: total}
+    return usage
 
 
 def input_tokens(usage: Usage | StoredUsage) -> int:
@@ -143,6 +178,17 @@ def _details(raw: Mapping[str, object], key: str) -> Mapping[str, object]:
     if not isinstance(value, Mapping):
         raise UsageError(f"{key} is {str(value)[:40]}, not an object")
     return value
+
+
+def _check_total(raw: Mapping[str, object], tokens_in: int, tokens_out: int) -> None:
+    """A total of more than both counts hides tokens that are in neither, such as reasoning kept out of the output."""
+    if raw.get("total_tokens") is not None and _count(raw, "total_tokens") != tokens_in + tokens_out:
+        raise UsageError(f"{tokens_in} + {tokens_out} tokens are not the total_tokens of {raw['total_tokens']}")
+
+
+def _check_writes(shorter: int, longer: int, written: int) -> None:
+    if shorter + longer != written:
+        raise UsageError(f"cache writes of {shorter} + {longer} tokens are not the {written} of their sum")
 
 
 def _rest(whole: int, name: str, *parts: int) -> int:

@@ -7,7 +7,8 @@ import orjson
 from observatory.adapters.providers import failures
 from observatory.adapters.providers.base import ChatAnswer, ChatChunk, ProviderError
 from observatory.adapters.providers.openai_answers import text_of
-from observatory.rules.usage import UsageError, anthropic_usage
+from observatory.rules.pricing import STANDARD_TIERS
+from observatory.rules.usage import UsageError, anthropic_usage, anthropic_usage_so_far
 from schemas.calls import Usage
 from schemas.chat import JsonObject
 
@@ -21,6 +22,7 @@ FINISH_REASONS = {
     "refusal": "content_filter",
 }
 _TOLD_APART = frozenset({"type", "role", "content", "model"})
+_ANYWHERE = frozenset({"", "global", "not_available"})
 
 
 def message_answer(body: bytes) -> ChatAnswer:
@@ -82,8 +84,9 @@ class StreamedMessage:
                 self._message = dict(event["message"])
             case "message_delta":
                 self._message.update(event["delta"])
-                said = {name: value for name, value in (event.get("usage") or {}).items() if value is not None}
-                self._message["usage"] = {**(self._message.get("usage") or {}), **said}
+                self._message["usage"] = anthropic_usage_so_far(
+                    self._message.get("usage") or {}, event.get("usage") or {}
+                )
             case "error":
                 raise failures.reported_in_stream(event)
         return None
@@ -163,11 +166,17 @@ def _tool_call(block: JsonObject) -> JsonObject:
 
 
 def _service_tier(raw_usage: object) -> str | None:
-    """Fast mode is a price of its own and is told beside the tier."""
+    """What decides the price beside the model: the tier, fast mode, and a place that the inference was kept to.
+
+    Such a place costs more and is told as `us`, with a tier as `batch-us`; standard prices do not hold there.
+    """
     if not isinstance(raw_usage, Mapping):
         return None
-    tier = "fast" if raw_usage.get("speed") == "fast" else raw_usage.get("service_tier")
-    return tier if isinstance(tier, str) else None
+    said, place = raw_usage.get("service_tier"), raw_usage.get("inference_geo")
+    tier = "fast" if raw_usage.get("speed") == "fast" else said if isinstance(said, str) else None
+    if isinstance(place, str) and place not in _ANYWHERE:
+        return place if tier in STANDARD_TIERS else f"{tier}-{place}"
+    return tier
 
 
 def _decoded(data: bytes) -> JsonObject:
