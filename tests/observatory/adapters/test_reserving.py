@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -28,15 +27,14 @@ from observatory.adapters.postgres.journal import (
     Outcome,
     Settlement,
 )
-from observatory.adapters.postgres.migrations import migrate
 from observatory.adapters.postgres.pool import INDEX_PLANS, Pool, open_pool
 from observatory.adapters.postgres.queries import load_queries
 from observatory.adapters.postgres.reservations import BudgetPeriod, Refusal, Reservation, StaleBudgets
 from observatory.rules.budgets import Budget, period_bounds
 from schemas.envelope import call_id
 from tests.stack import LiveStack
+from tests.streams.ledger.ground import new_database
 
-MIGRATIONS = Path(__file__).parents[3] / "infra" / "migrations"
 REVISE = load_queries("observatory.adapters.postgres", "revisions.sql")["revise"]
 LEASE = timedelta(seconds=30)
 LIMIT = Decimal(10)
@@ -130,8 +128,8 @@ def call_of(claim: Claim) -> UUID:
 
 @pytest.fixture(scope="module")
 async def pool(stack: LiveStack) -> AsyncIterator[Pool]:
-    await migrate(stack.database_url, MIGRATIONS)
-    pool = await open_pool(stack.database_url, size=12, application="test", session=INDEX_PLANS)
+    # A database of its own: what is left open here says nothing that a worker could publish.
+    pool = await open_pool(await new_database(stack), size=12, application="test", session=INDEX_PLANS)
     yield pool
     await pool.close()
 
