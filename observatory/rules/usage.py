@@ -28,7 +28,7 @@ class StoredUsage(NamedTuple):
 
 
 class UsageError(ValueError):
-    """The provider's numbers are no counts or contradict each other."""
+    """The provider's numbers are no counts, contradict each other or fit in no bucket."""
 
 
 def openai_usage(raw: Mapping[str, object]) -> Usage:
@@ -65,21 +65,21 @@ def openai_usage(raw: Mapping[str, object]) -> Usage:
 def openai_responses_usage(raw: Mapping[str, object]) -> Usage:
     """The buckets of OpenAI's `usage` of responses, which names the same counts otherwise. Raises `UsageError`.
 
-    Cache writes are told by lifetime, if at all, as of 30 minutes or 12 hours: the shorter and the longer bucket.
+    Cache writes last 30 minutes unless told otherwise. Those of 12 hours cost more than that and have no bucket.
     """
     tokens_in, tokens_out = _count(raw, "input_tokens", required=True), _count(raw, "output_tokens", required=True)
     of_input, of_output = _details(raw, "input_tokens_details"), _details(raw, "output_tokens_details")
     _check_total(raw, tokens_in, tokens_out)
     cached, written = _count(of_input, "cached_tokens"), _count(of_input, "cache_write_tokens")
     lifetimes = _details(of_input, "cache_write_tokens_details")
-    longer = _count(lifetimes, "ttl_12h_tokens")
-    shorter = _count(lifetimes, "ttl_30m_tokens") if lifetimes else written
-    _check_writes(shorter, longer, written)
+    if lifetimes:
+        _check_writes(_count(lifetimes, "ttl_30m_tokens"), _count(lifetimes, "ttl_12h_tokens"), written)
+        if lifetimes.get("ttl_12h_tokens"):
+            raise UsageError("cache writes of 12 hours have a price that no bucket has")
     return _checked(
         uncached=_rest(tokens_in, "input_tokens", cached, written),
         cache_read=cached,
-        cache_write_5m=shorter,
-        cache_write_1h=longer,
+        cache_write_5m=written,
         output=tokens_out,
         reasoning=_count(of_output, "reasoning_tokens"),
     )
