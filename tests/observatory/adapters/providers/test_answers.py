@@ -158,6 +158,25 @@ async def test_fast_mode_of_anthropic_is_a_service_tier() -> None:
     assert (await answer_to(provider, call_of(asked()))).service_tier == "fast"
 
 
+@pytest.mark.parametrize(
+    ("said", "tier"),
+    [
+        ({"inference_geo": "us"}, "us"),
+        ({"inference_geo": "us", "service_tier": "standard"}, "us"),
+        ({"inference_geo": "us", "service_tier": "batch"}, "batch-us"),
+        ({"inference_geo": "us", "service_tier": "batch", "speed": "fast"}, "fast-us"),
+        ({"inference_geo": "global", "service_tier": "batch"}, "batch"),
+        ({"inference_geo": "not_available", "service_tier": "standard"}, "standard"),
+        ({"inference_geo": None}, None),
+        ({"inference_geo": {}, "service_tier": []}, None),
+    ],
+)
+async def test_inference_kept_to_a_place_is_a_service_tier_of_its_own(said: JsonObject, tier: str | None) -> None:
+    usage = {"input_tokens": 1, "output_tokens": 1, **said}
+    provider = answering("anthropic", lambda _: says({**MESSAGE, "usage": usage}))
+    assert (await answer_to(provider, call_of(asked()))).service_tier == tier
+
+
 async def test_a_streamed_completion_is_put_together() -> None:
     function = {"name": "weather", "arguments": ""}
     events = [
