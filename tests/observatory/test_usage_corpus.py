@@ -149,7 +149,7 @@ def _whole(case: Case) -> Known:
     try:
         answer = DIALECTS[case.kind].answer(json.dumps(case.payload).encode())
     except ProviderError as error:
-        return error.usage, case.asked, None, error.error_type
+        return error.usage, case.asked, error.service_tier, error.error_type
     return answer.usage, answer.response_model, answer.service_tier, None
 
 
@@ -160,7 +160,7 @@ def _streamed(case: Case) -> Known:
             answer.add(event)
         whole = answer.answer()
     except ProviderError as error:
-        return answer.usage_so_far(), _model_of(case), None, error.error_type
+        return answer.usage_so_far(), _model_of(case), answer.service_tier, error.error_type
     return whole.usage, whole.response_model, whole.service_tier, None
 
 

@@ -32,11 +32,9 @@ def message_answer(body: bytes) -> ChatAnswer:
         return _answer(message)
     except failures.UNREADABLE as error:
         failure = failures.malformed("the answer has not the shape of a message")
-        failure.usage = _usage(message.get("usage"))
-        raise failure from error
+        raise _with_what_was_told(failure, message) from error
     except ProviderError as failure:
-        failure.usage = _usage(message.get("usage"))
-        raise
+        raise _with_what_was_told(failure, message) from failure.__cause__
 
 
 class StreamedMessage:
@@ -65,6 +63,11 @@ class StreamedMessage:
     def usage_so_far(self) -> Usage | None:
         """The input, which comes with the first event; the output is complete only at the end."""
         return _usage(self._message.get("usage"))
+
+    @property
+    def service_tier(self) -> str | None:
+        """The tier, which comes with the first event."""
+        return _service_tier(self._message.get("usage"))
 
     def answer(self) -> ChatAnswer:
         """The whole answer. Raises `ProviderError` (`stream_cut`) without a stop reason."""
@@ -177,6 +180,11 @@ def _service_tier(raw_usage: object) -> str | None:
     if isinstance(place, str) and place not in _ANYWHERE:
         return place if tier in STANDARD_TIERS else f"{tier}-{place}"
     return tier
+
+
+def _with_what_was_told(failure: ProviderError, message: JsonObject) -> ProviderError:
+    failure.usage, failure.service_tier = _usage(message.get("usage")), _service_tier(message.get("usage"))
+    return failure
 
 
 def _decoded(data: bytes) -> JsonObject:

@@ -56,7 +56,7 @@ class ChatChunk:
 
 
 class ProviderError(Exception):
-    """A call failed. `usage` and `received_text` are what was learned before it went wrong."""
+    """A call failed. `usage`, `service_tier` and `received_text` are what was learned before it went wrong."""
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class ProviderError(Exception):
         status: int | None = None,
         retry_after_s: float | None = None,
         usage: Usage | None = None,
+        service_tier: str | None = None,
         received_text: str = "",
     ) -> None:
         super().__init__(f"{error_type}: {message}")
@@ -78,6 +79,7 @@ class ProviderError(Exception):
         self.status = status
         self.retry_after_s = retry_after_s
         self.usage = usage
+        self.service_tier = service_tier
         self.received_text = received_text
 
 

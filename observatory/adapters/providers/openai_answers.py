@@ -25,10 +25,10 @@ def completion(body: bytes) -> ChatAnswer:
         return _answer(decoded, choice, {"content": None, **message}, choice.get("finish_reason"), usage)
     except failures.UNREADABLE as error:
         failure = failures.malformed("the answer has no choice with a message")
-        failure.usage = usage
+        failure.usage, failure.service_tier = usage, _text_or_none(decoded.get("service_tier"))
         raise failure from error
     except ProviderError as failure:
-        failure.usage = usage
+        failure.usage, failure.service_tier = usage, _text_or_none(decoded.get("service_tier"))
         raise
 
 
@@ -44,6 +44,7 @@ class StreamedCompletion:
         self._choice: JsonObject = {}
         self._usage: Usage | None = None
         self._finish_reason: object = None
+        self._service_tier: object = None
 
     @property
     def text(self) -> str:
@@ -68,6 +69,11 @@ class StreamedCompletion:
         """The usage, which comes with the last chunk."""
         return self._usage
 
+    @property
+    def service_tier(self) -> str | None:
+        """The tier of the last chunk that told it."""
+        return _text_or_none(self._service_tier)
+
     def answer(self) -> ChatAnswer:
         """The whole answer. Raises `ProviderError` (`stream_cut`) without a finish reason."""
         if not self.is_whole:
@@ -83,6 +89,7 @@ class StreamedCompletion:
 
     def _take(self, chunk: JsonObject) -> ChatChunk | None:
         choices = chunk.get("choices")
+        self._service_tier = chunk.get("service_tier") or self._service_tier
         if chunk.get("usage") is not None:
             self._usage = _usage(chunk["usage"])
             self._body["usage"] = chunk["usage"]
@@ -140,7 +147,7 @@ def _answer(
     body: JsonObject, choice: JsonObject, message: JsonObject, finish_reason: object, usage: Usage | None
 ) -> ChatAnswer:
     content = message.get("content")
-    model, response_id, service_tier = body.get("model"), body.get("id"), body.get("service_tier")
+    model = body.get("model")
     if not isinstance(finish_reason, str) or not isinstance(model, str) or not isinstance(content, str | None):
         raise failures.malformed("the answer lacks its finish reason, its model or a readable message")
     fields = {name: value for name, value in body.items() if value is not None and name not in _TOLD_APART}
@@ -151,11 +158,15 @@ def _answer(
         message={**message, "role": "assistant"},
         finish_reason=finish_reason,
         response_model=model,
-        response_id=response_id if isinstance(response_id, str) else None,
+        response_id=_text_or_none(body.get("id")),
         usage=usage,
-        service_tier=service_tier if isinstance(service_tier, str) else None,
+        service_tier=_text_or_none(body.get("service_tier")),
         provider_fields=fields,
     )
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _decoded(data: bytes) -> JsonObject:

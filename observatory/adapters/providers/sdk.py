@@ -53,6 +53,10 @@ class StreamedAnswer(Protocol):
     def usage_so_far(self) -> Usage | None:
         """What is known of the tokens already."""
 
+    @property
+    def service_tier(self) -> str | None:
+        """The service tier, once it was told."""
+
     def answer(self) -> ChatAnswer:
         """The whole answer. Raises `ProviderError` (`stream_cut`) when it is not whole."""
 
@@ -186,5 +190,6 @@ def _whole(answer: StreamedAnswer) -> ChatAnswer:
 
 def _with_what_came(error: ProviderError, answer: StreamedAnswer) -> ProviderError:
     error.usage = answer.usage_so_far()
+    error.service_tier = answer.service_tier
     error.received_text = answer.text
     return error
