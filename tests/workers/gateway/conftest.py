@@ -133,6 +133,6 @@ async def responder(topics: KafkaSettings) -> AsyncIterator[Responder]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    """An HTTP client without opinions."""
-    async with aiohttp.ClientSession() as session:
+    """An HTTP client that keeps no connection: one that is closed as it is used again would fail any test at random."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
         yield session
