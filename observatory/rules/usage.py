@@ -123,6 +123,12 @@ def anthropic_usage_so_far(before: Mapping[str, object], said: Mapping[str, obje
     return usage
 
 
+def with_output_of_at_least(tokens: int, usage: Usage) -> Usage:
+    """The usage of an answer that was cut: its output is what was counted of it, or what came if that is more."""
+    missing = tokens - usage.output_tokens - (usage.output_audio_tokens or 0)
+    return usage if missing <= 0 else usage.model_copy(update={"output_tokens": usage.output_tokens + missing})
+
+
 def input_tokens(usage: Usage | StoredUsage) -> int:
     """Every token of the prompt, however it is billed."""
     return (

@@ -12,14 +12,22 @@ from uuid import UUID
 from pydantic import TypeAdapter, ValidationError
 
 from observatory.adapters.kafka import explain
-from observatory.adapters.providers.base import ChatAnswer, ChatCall, ChatChunk, LLMProvider, ProviderError
+from observatory.adapters.providers.base import (
+    ChatAnswer,
+    ChatCall,
+    ChatChunk,
+    LLMProvider,
+    ProviderError,
+    output_text,
+)
 from observatory.adapters.tokens import count_tokens, estimate_input_tokens
 from observatory.rules.attempts import NOTHING_USED, AttemptResult, Cost, provisional
 from observatory.rules.money import ZERO
 from observatory.rules.pricing import PriceQuery, Prices, cost_of_call
+from observatory.rules.usage import with_output_of_at_least
 from schemas.base import Name
 from schemas.calls import Usage
-from schemas.chat import ChatRequested, Message
+from schemas.chat import ChatRequested, JsonObject, Message
 from workers.chat.metrics import CALL_SECONDS
 
 log = logging.getLogger(__name__)
@@ -127,14 +135,14 @@ class Caller:
                 if isinstance(item, ChatAnswer):
                     return item
                 watch.token()
-                received.append(item.text)
+                received.append(output_text(item.text, item.tool_calls))
                 await on_chunk(item)
         raise _error("stream_cut", "the stream ended without an end", retryable=True)
 
     def _answered(self, sending: Sending, watch: "_Watch", answer: ChatAnswer) -> AttemptResult:
         usage, known = answer.usage, answer.usage is not None
         if usage is None:
-            usage = self._estimate(sending.request, str(answer.message.get("content") or ""))
+            usage = self._estimate(sending.request, _output_of(answer.message))
         cost = self._cost_of(sending, answer.response_model, usage, answer.service_tier)
         return AttemptResult(
             status="ok",
@@ -155,7 +163,10 @@ class Caller:
         refused = error.billing == "none"
         usage = NOTHING_USED if refused else error.usage
         if usage is None:
-            usage = self._estimate(sending.request, error.received_text or "".join(received))
+            came = error.unfinished_output or "".join(received) or error.received_text
+            usage = self._estimate(sending.request, came)
+        elif error.unfinished_output:
+            usage = with_output_of_at_least(count_tokens(error.unfinished_output), usage)
         result = AttemptResult(
             status="cancelled" if error.error_type == "cancelled" else "error",
             error_type=error.error_type,
@@ -244,6 +255,12 @@ def _message(answer: ChatAnswer) -> Message:
         unfit = _error("malformed_response", f"the answer cannot be passed on: {explain(error)}", retryable=True)
         unfit.usage = answer.usage
         raise unfit from error
+
+
+def _output_of(message: JsonObject) -> str:
+    """What is billed as output of a whole message."""
+    text = f"{message.get('content') or ''}{message.get('refusal') or ''}"
+    return output_text(text, message.get("tool_calls"))
 
 
 def _ms(seconds: float) -> float:

@@ -52,6 +52,13 @@ class StreamedMessage:
         return "".join(self._pieces)
 
     @property
+    def output(self) -> str:
+        """The thoughts, the text and the tool calls that have come."""
+        thoughts = [str(block.get("thinking") or "") for block in self._blocks.values()]
+        calls = [text for i, pieces in self._arguments.items() for text in (str(self._blocks[i]["name"]), *pieces)]
+        return "".join([*thoughts, *self._pieces, *calls])
+
+    @property
     def is_whole(self) -> bool:
         """Whether a stop reason has come."""
         return self._message.get("stop_reason") is not None

@@ -4,7 +4,7 @@ A provider never retries: an attempt is one call, and whether to make another is
 the call itself is a `ProviderError` that says whether it may have been billed.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 from uuid import UUID
@@ -56,7 +56,10 @@ class ChatChunk:
 
 
 class ProviderError(Exception):
-    """A call failed. `usage`, `service_tier` and `received_text` are what was learned before it went wrong."""
+    """A call failed. `usage`, `service_tier` and `received_text` are what was learned before it went wrong.
+
+    `unfinished_output` is all that had come of an output of which `usage` does not hold the final count.
+    """
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class ProviderError(Exception):
         usage: Usage | None = None,
         service_tier: str | None = None,
         received_text: str = "",
+        unfinished_output: str = "",
     ) -> None:
         super().__init__(f"{error_type}: {message}")
         self.error_type = error_type
@@ -81,6 +85,17 @@ class ProviderError(Exception):
         self.usage = usage
         self.service_tier = service_tier
         self.received_text = received_text
+        self.unfinished_output = unfinished_output
+
+
+def output_text(text: str, tool_calls: Iterable[object] | None) -> str:
+    """What is billed as output of a text and tool calls in OpenAI's shape, or pieces of these, whatever they hold."""
+    pieces = [text]
+    for call in tool_calls or ():
+        called = (call.get("function") or call.get("custom")) if isinstance(call, dict) else None
+        if isinstance(called, dict):
+            pieces += [piece for part in ("name", "arguments", "input") if isinstance(piece := called.get(part), str)]
+    return "".join(pieces)
 
 
 class LLMProvider(Protocol):

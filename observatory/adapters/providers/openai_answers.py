@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import orjson
 
 from observatory.adapters.providers import failures
-from observatory.adapters.providers.base import ChatAnswer, ChatChunk, ProviderError
+from observatory.adapters.providers.base import ChatAnswer, ChatChunk, ProviderError, output_text
 from observatory.rules.usage import UsageError, openai_usage
 from schemas.calls import Usage
 from schemas.chat import JsonObject
@@ -50,6 +50,11 @@ class StreamedCompletion:
     def text(self) -> str:
         """The text that has come."""
         return "".join(self._pieces)
+
+    @property
+    def output(self) -> str:
+        """The text, the refusal and the tool calls that have come."""
+        return output_text("".join(self._pieces + self._refusals), self._tool_calls.values())
 
     @property
     def is_whole(self) -> bool:

@@ -44,6 +44,10 @@ class StreamedAnswer(Protocol):
         """The text that has come."""
 
     @property
+    def output(self) -> str:
+        """All that has come and is billed as output: thoughts, text, names and arguments of tool calls."""
+
+    @property
     def is_whole(self) -> bool:
         """Whether the provider said that the answer is finished, even if the stream has not ended."""
 
@@ -192,4 +196,6 @@ def _with_what_came(error: ProviderError, answer: StreamedAnswer) -> ProviderErr
     error.usage = answer.usage_so_far()
     error.service_tier = answer.service_tier
     error.received_text = answer.text
+    if not answer.is_whole:
+        error.unfinished_output = answer.output
     return error
