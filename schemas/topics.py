@@ -6,6 +6,7 @@ Topics are created from here by `observatory migrate`; nothing is auto-created.
 from dataclasses import dataclass
 
 from schemas.adjustments import CostAdjusted
+from schemas.alerts import AlertRaised, AlertResolved
 from schemas.base import Event
 from schemas.calls import LlmCallRecorded
 from schemas.chat import ChatCompleted, ChatDelta, ChatFailed, ChatRequested, ChatRestarted
@@ -65,8 +66,15 @@ LLM_CALLS = Topic(
     "provider billed besides.",
     retention_ms=30 * DAY_MS,
 )
+ALERT_EVENTS = Topic(
+    name="alert.events",
+    key="tenant_id",
+    events=(AlertRaised, AlertResolved),
+    description="What needs attention: budgets that reach a threshold, models without a price; and when it is over.",
+    retention_ms=30 * DAY_MS,
+)
 
-TOPICS: tuple[Topic, ...] = (CHAT_REQUESTS, CHAT_RESPONSES, LLM_CALLS)
+TOPICS: tuple[Topic, ...] = (CHAT_REQUESTS, CHAT_RESPONSES, LLM_CALLS, ALERT_EVENTS)
 
 EVENT_TYPES: dict[str, type[Event]] = {event.ce_type: event for topic in TOPICS for event in topic.events}
 

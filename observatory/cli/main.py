@@ -34,6 +34,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "waste": "What attempts cost that gave no answer, by cause.",
         "prices": "The price book: list, show, set, import, diff, history.",
         "budgets": "Budgets: create, list, show, change and close them.",
+        "alerts": "Budgets that reach a threshold, models without a price: list, follow.",
         "keys": "Create, list and revoke API keys.",
     },
     "Prove and repair": {

@@ -13,6 +13,7 @@ from observatory.adapters.process import run
 from observatory.adapters.settings import Settings
 from observatory.adapters.telemetry import MetricsServer
 from schemas.topics import LLM_CALLS
+from streams.ledger.alerting import watch
 from streams.ledger.loop import Loop
 from streams.ledger.progress import Progress
 from streams.ledger.retention import keep_clean
@@ -59,11 +60,16 @@ async def main(settings: Settings, stop: asyncio.Event, group: str = SINK) -> No
     )  # fmt: skip
     server = MetricsServer(settings.metrics_host, settings.metrics_port, lambda: _health(progress))
     await server.start()
-    cleaning = asyncio.create_task(keep_clean(pool, settings))
+    beside = [
+        asyncio.create_task(keep_clean(pool, settings)),
+        asyncio.create_task(watch(settings, publisher, owner)),
+    ]
     try:
         await _watched(asyncio.create_task(loop.run(stop)), progress)
     finally:
-        cleaning.cancel()
+        for task in beside:
+            task.cancel()
+        await asyncio.wait(beside)
         await server.stop()
         await consumer.stop()
         await publisher.stop()

@@ -17,3 +17,11 @@ BATCH_SECONDS = Histogram(
 )
 LAG = Gauge("observatory_ledger_lag_records", "Records on the broker that are not applied, in our partitions")
 WATERMARK_AGE = Gauge("observatory_ledger_watermark_age_seconds", "Age of the watermark over our partitions")
+ALERTS_RAISED = Counter("observatory_ledger_alerts_raised_total", "Alerts that were raised", ["kind"])
+ALERTS_RESOLVED = Counter("observatory_ledger_alerts_resolved_total", "Alerts that were resolved", ["kind"])
+ALERT_FAILURES = Counter("observatory_ledger_alert_failures_total", "Looks at budgets and prices that failed")
+ALERT_LOOK_SECONDS = Histogram(
+    "observatory_ledger_alert_look_seconds",
+    "Time of a look at budgets and prices",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
+)

@@ -14,6 +14,7 @@ from observatory.adapters.kafka import Publisher
 from observatory.adapters.settings import Settings
 from workers.gateway.access import KeyRing, is_loopback
 from workers.gateway.api import build_api
+from workers.gateway.api_alerts import alerts_router
 from workers.gateway.api_budgets import BudgetDesk, budgets_router
 from workers.gateway.api_chat import ChatDesk, chat_router
 from workers.gateway.api_conversations import ConversationStore, conversations_router
@@ -121,6 +122,7 @@ def _api(gateway: Gateway) -> FastAPI:
         conversations_router(ConversationStore(gateway.database), desk),
         chat_router(desk, gateway.database, patience_s),
         budgets_router(BudgetDesk(gateway.database)),
+        alerts_router(gateway.database),
         prices_router(PriceDesk(gateway.database)),
         repricing_router(RepricingDesk(gateway.database)),
     )

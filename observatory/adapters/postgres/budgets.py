@@ -70,7 +70,7 @@ class Budgets:
         return Newer(
             rows[0]["now_version"],
             rows[0]["now"],
-            [_budget(row) for row in budgets if row["closed_at"] is None],
+            [budget_of(row) for row in budgets if row["closed_at"] is None],
             [row["budget_id"] for row in budgets if row["closed_at"] is not None],
         )
 
@@ -84,7 +84,7 @@ class Budgets:
         """All budgets, closed ones too, of one tenant or of all."""
         return [
             BudgetStanding(
-                _budget(row), row["closed_at"], row["period_start"], row["resets_at"], row["spent_usd"],
+                budget_of(row), row["closed_at"], row["period_start"], row["resets_at"], row["spent_usd"],
                 row["reserved_usd"],
             )
             for row in await self._pool.fetch(_SQL["list"], tenant_id)
@@ -179,7 +179,8 @@ def _sums(held: Sequence[Record]) -> tuple[Decimal, Decimal]:
     return charged, total(row["amount_usd"] for row in held if row["charged_usd"] is None)
 
 
-def _budget(row: Record) -> Budget:
+def budget_of(row: Record) -> Budget:
+    """The budget in a row of `journal.budgets`."""
     return Budget(
         budget_id=row["budget_id"],
         tenant_id=row["tenant_id"],

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -136,3 +137,10 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP client that keeps no connection: one that is closed as it is used again would fail any test at random."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
         yield session
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def database(database_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    connection = await asyncpg.connect(database_url, timeout=10)
+    yield connection
+    await connection.close()

@@ -11,19 +11,11 @@ from uuid import UUID, uuid4
 import aiohttp
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from observatory.rules.idempotency import body_sha256
 from schemas.chat import ChatRequested, Message
 from tests.workers.gateway.conftest import Process
 from tests.workers.gateway.responder import Responder, completed, deltas
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def database(database_url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    connection = await asyncpg.connect(database_url, timeout=10)
-    yield connection
-    await connection.close()
 
 
 @dataclass(frozen=True)

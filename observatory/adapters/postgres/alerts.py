@@ -1,0 +1,99 @@
+"""The table of alerts: written by whoever watches, published from its rows, read by people."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+from asyncpg import Record
+
+from observatory.adapters.postgres.pool import Connection, Pool
+from observatory.adapters.postgres.queries import load_queries
+from observatory.rules.alerts import KINDS, Alert, Unpriced
+
+_SQL = load_queries("observatory.adapters.postgres", "alerts.sql")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAlert:
+    """An alert as it stands now, or stood in the end; `resolved_at` is None while it stands."""
+
+    alert_id: UUID
+    kind: str
+    severity: str
+    tenant_id: str
+    subject: str
+    message: str
+    details: dict[str, object]
+    raised_at: datetime
+    resolved_at: datetime | None
+
+
+class Alerts:
+    """Alerts for people."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def page(
+        self,
+        tenant_id: str | None,
+        *,
+        standing: bool | None,
+        since: datetime | None,
+        after: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> list[StoredAlert]:
+        """Newest first, after the (`raised_at`, `alert_id`) given; `standing` None: resolved ones too."""
+        rows = await self._pool.fetch(_SQL["page"], tenant_id, standing, since, *(after or (None, None)), limit)
+        return [_stored(row) for row in rows]
+
+    async def get(self, tenant_id: str, alert_id: UUID) -> StoredAlert | None:
+        """None when the tenant has no such alert."""
+        row = await self._pool.fetchrow(_SQL["alert"], alert_id, tenant_id)
+        return None if row is None else _stored(row)
+
+
+def _stored(row: Record) -> StoredAlert:
+    return StoredAlert(**{**row, "details": orjson.loads(row["details"])})
+
+
+async def only_one_watcher(connection: Connection) -> bool:
+    """Whether this transaction is the one that watches or publishes; others find it busy."""
+    return bool(await connection.fetchval(_SQL["only_one_watcher"]))
+
+
+async def unpriced_models(connection: Connection, facts_days: int) -> list[Unpriced]:
+    """Models without a price that have calls among the facts, which are kept for so many days."""
+    rows = await connection.fetch(_SQL["unpriced"], facts_days)
+    return [Unpriced(**row) for row in rows]
+
+
+async def keep(connection: Connection, alerts: Sequence[Alert]) -> tuple[list[str], list[str]]:
+    """Raises those of these alerts that are new, resolves those that stand no more; returns the kinds of both.
+
+    An alert that was resolved is not raised again.
+    """
+    ids = [alert.alert_id for alert in alerts]
+    details = [orjson.dumps(alert.details).decode() for alert in alerts]
+    texts = [
+        (a.kind, a.severity, a.tenant_id, a.subject, a.occurrence, a.message, text)
+        for a, text in zip(alerts, details, strict=True)
+    ]
+    columns = [list(column) for column in zip(*texts, strict=True)] or [[] for _ in range(7)]
+    raised = await connection.fetch(_SQL["raise"], ids, *columns)
+    await connection.execute(_SQL["note_latest"], ids, details)
+    standing = [alert.alert_id for alert in alerts if not alert.over]
+    resolved = await connection.fetch(_SQL["resolve"], KINDS, standing)
+    return [row["kind"] for row in raised], [row["kind"] for row in resolved]
+
+
+async def unpublished(connection: Connection, limit: int) -> list[Record]:
+    """Alerts of which the broker lacks an event, oldest first; `published` counts those that it has."""
+    return await connection.fetch(_SQL["unpublished"], limit)
+
+
+async def mark_published(connection: Connection, counts: Iterable[tuple[UUID, int]]) -> None:
+    """How many events of each alert the broker has."""
+    await connection.execute(_SQL["mark_published"], *map(list, zip(*counts, strict=True)))

@@ -1,0 +1,63 @@
+"""`/api/v1/alerts`: what needs the tenant's attention, now and before. A key sees its own tenant's only."""
+
+from dataclasses import asdict
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from observatory.adapters.postgres.alerts import Alerts, StoredAlert
+from observatory.rules.limits import DEFAULT_PAGE, MAX_PAGE
+from schemas.http_alerts import AlertPage, AlertView
+from workers.gateway.api_bodies import Asker, decode_cursor, encode_cursor, time_in
+from workers.gateway.database import Database
+from workers.gateway.refusals import invalid, not_found
+
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+State = Literal["standing", "resolved", "all"]
+
+_STANDING: dict[State, bool | None] = {"standing": True, "resolved": False, "all": None}
+
+
+def alerts_router(database: Database) -> APIRouter:
+    """The endpoints."""
+    router = APIRouter(prefix="/api/v1/alerts", tags=["alerts"])
+
+    @router.get("")
+    async def page(
+        access: Asker, state: State = "standing", cursor: str | None = None, limit: Limit = DEFAULT_PAGE
+    ) -> AlertPage:
+        """The tenant's alerts, newest first: those that stand, those that are over, or all."""
+        after = None
+        if cursor is not None:
+            raised_at, alert_id = decode_cursor(cursor, 2)
+            after = (time_in(raised_at), _id_in(alert_id))
+        rows = await database.run_or_refuse(
+            lambda pool: Alerts(pool).page(
+                access.tenant_id, standing=_STANDING[state], since=None, after=after, limit=limit + 1
+            )
+        )
+        last = rows[limit - 1] if len(rows) > limit else None
+        following = encode_cursor(last.raised_at.isoformat(), str(last.alert_id)) if last else None
+        return AlertPage(alerts=[_view(row) for row in rows[:limit]], next_cursor=following)
+
+    @router.get("/{alert_id}")
+    async def get(access: Asker, alert_id: UUID) -> AlertView:
+        """One alert."""
+        found = await database.run_or_refuse(lambda pool: Alerts(pool).get(access.tenant_id, alert_id))
+        if found is None:
+            raise not_found(f"there is no alert {alert_id}")
+        return _view(found)
+
+    return router
+
+
+def _view(alert: StoredAlert) -> AlertView:
+    return AlertView.model_validate({**asdict(alert), "alert_id": UUID(int=alert.alert_id.int)})
+
+
+def _id_in(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise invalid("this cursor is none of ours", "cursor") from None
