@@ -41,10 +41,17 @@ class GroupCommit(Generic[Item, Result]):
 
     async def _run(self) -> None:
         while self._waiting:
-            if self._rest_s:
-                await asyncio.sleep(self._rest_s)
+            await asyncio.sleep(self._rest_s)
+            await self._while_more_come()
             batch = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
             await self._commit(batch)
+
+    async def _while_more_come(self) -> None:
+        """Lets tasks that are on their way here arrive, as long as each turn of the event loop brings one: no timer."""
+        size = 0
+        while size < len(self._waiting) < self._limit:
+            size = len(self._waiting)
+            await asyncio.sleep(0)
 
     async def _commit(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         items = [item for item, _ in batch]
