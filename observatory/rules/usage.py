@@ -49,6 +49,8 @@ def openai_usage(raw: Mapping[str, object]) -> Usage:
     audio_out = _count(of_completion, "audio_tokens")
     _rest(prompt, "prompt_tokens", _count(of_prompt, "text_tokens"), audio_in, images)
     _rest(completion, "completion_tokens", _count(of_completion, "text_tokens"), audio_out)
+    predicted = [_count(of_completion, f"{fate}_prediction_tokens") for fate in ("accepted", "rejected")]
+    _rest(completion, "completion_tokens", *predicted)
     image_in = min(images, _rest(prompt, "prompt_tokens", cached, written, audio_in))
     return _checked(
         uncached=_rest(prompt, "prompt_tokens", cached, written, audio_in, image_in),
@@ -90,6 +92,7 @@ def anthropic_usage(raw: Mapping[str, object]) -> Usage:
 
     Cache writes without the breakdown by lifetime are five-minute ones, Anthropic's default.
     """
+    _check_iterations(raw.get("iterations"))
     written = _count(raw, "cache_creation_input_tokens")
     lifetimes = _details(raw, "cache_creation")
     one_hour = _count(lifetimes, "ephemeral_1h_input_tokens")
@@ -190,6 +193,16 @@ def _check_total(raw: Mapping[str, object], tokens_in: int, tokens_out: int) -> 
     """A total of more than both counts hides tokens that are in neither, such as reasoning kept out of the output."""
     if raw.get("total_tokens") is not None and _count(raw, "total_tokens") != tokens_in + tokens_out:
         raise UsageError(f"{tokens_in} + {tokens_out} tokens are not the total_tokens of {raw['total_tokens']}")
+
+
+def _check_iterations(iterations: object) -> None:
+    """The counts are those of the model's own turns; what else ran is billed beside them, or as another model."""
+    if not isinstance(iterations, list | None):
+        raise UsageError(f"iterations are {str(iterations)[:40]}, not a list")
+    for iteration in iterations or ():
+        kind = iteration.get("type") if isinstance(iteration, Mapping) else None
+        if kind != "message":
+            raise UsageError(f"an iteration of type {str(kind)[:40]} is billed beside the counts of the answer")
 
 
 def _check_writes(shorter: int, longer: int, written: int) -> None:

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observatory.rules.usage import UsageError, anthropic_usage, input_tokens, openai_usage
+from observatory.rules.usage import (
+    UsageError,
+    anthropic_usage,
+    input_tokens,
+    openai_usage,
+    with_output_of_at_least,
+)
 from schemas.calls import Usage
 
 OPENAI_CACHED = {
@@ -117,6 +123,8 @@ def test_openai_numbers_that_make_no_sense_are_an_error_that_names_them(change: 
         {"input_tokens": None},
         {"output_tokens": -1},
         {"output_tokens_details": {"thinking_tokens": 394}},
+        {"iterations": {"type": "message"}},
+        {"iterations": ["message"]},
     ],
 )
 def test_anthropic_numbers_that_make_no_sense_are_an_error(change: dict[str, object]) -> None:
@@ -167,3 +175,18 @@ def test_anthropic_buckets_add_up_to_what_the_provider_counted(
     usage = anthropic_usage(raw)
     assert input_tokens(usage) == plain + read + five_minutes + one_hour
     assert (usage.uncached_input_tokens, usage.output_tokens) == (plain, output)
+
+
+@pytest.mark.parametrize(
+    ("usage", "came", "output"),
+    [
+        (Usage(output_tokens=1), 0, 1),
+        (Usage(output_tokens=1), 1, 1),
+        (Usage(output_tokens=1), 2, 2),
+        (Usage(output_tokens=900), 40, 900),
+        (Usage(output_tokens=5, output_audio_tokens=70), 75, 5),
+        (Usage(output_tokens=5, output_audio_tokens=70), 76, 6),
+    ],
+)
+def test_a_cut_answer_has_what_was_counted_or_what_came_if_that_is_more(usage: Usage, came: int, output: int) -> None:
+    assert with_output_of_at_least(came, usage) == usage.model_copy(update={"output_tokens": output})

@@ -194,3 +194,14 @@ async def test_a_custom_tool_is_called_with_its_input() -> None:
     ended = await outcome("openai", "gpt-4o", orjson.dumps(whole), stream=False)
     assert ended.result.usage is not None
     assert ended.result.usage.output_tokens == count_tokens(f"query{TEXT}")
+
+
+async def test_a_final_count_holds_also_where_the_answer_is_of_no_use() -> None:
+    begun = started()
+    del begun["message"]["model"]
+    text = block(0, {"type": "text", "text": ""}, {"type": "text_delta", "text": TEXT})
+    told = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}}
+    ended = await outcome("anthropic", "claude-opus-5", stream_of([begun, *text, told, {"type": "message_stop"}]))
+    assert isinstance(ended, Failed)
+    assert ended.error.error_type == "malformed_response"
+    assert ended.result.usage == Usage(uncached_input_tokens=2000, cache_read_tokens=100, output_tokens=3)
