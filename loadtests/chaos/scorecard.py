@@ -21,7 +21,7 @@ def scorecard(verdict: Verdict, command: str) -> str:
         "## The books in the end",
         *_table(("leg", "calls", "tokens", "USD"), _legs(verdict["legs"])),
         *_table(("what the clients saw", "count"), [*client.items(), *wrong.items()]),
-        "## Budgets that were used up on the way",
+        "## Budgets that refused requests on the way",
         *_table(
             ("budget", "limit USD", "spent USD", "facts USD", "held USD", "kept"),
             [_budget(_mapping(budget)) for budget in _sequence(verdict["budgets"])],
