@@ -1,8 +1,9 @@
 """What attempts cost that gave no answer to anybody, by cause: read from the facts, exact.
 
 Causes are disjoint. A call whose request went on is wasted, whatever its provider said; of the last call of a request
-only one that did not end well is. `worker_died` are calls whose worker did not live to book their end, reconciled or
-not; `answer_discarded` answers that came when another worker had the request already.
+only one that did not end well is, or whose answer only the provider's export knows. `worker_died` are calls whose
+worker did not live to book their end, reconciled or not; `answer_discarded` answers that came when another worker had
+the request already.
 """
 
 from dataclasses import dataclass

@@ -31,7 +31,9 @@ WITH more AS (
               WHEN error_type = 'timeout' THEN 'timeout'
               ELSE 'refused_or_failed' END AS cause
     FROM judged
+   -- An answer that was given was timed by its worker; one that only the provider's export knows was given to nobody.
    WHERE status <> 'ok' OR next_provider IS NOT NULL
+      OR (cost_state = 'reconciled' AND source = 'worker' AND total_ms IS NULL)
 )
 SELECT GROUPING({key}) AS grand, {key} AS key, count(*) AS calls,
        coalesce(sum(cost_usd), 0) AS cost_usd,

@@ -72,3 +72,19 @@ async def test_every_cause_is_told_once_and_the_sum_is_theirs(ground: Ground, cl
     by_tenant = (await cli("waste", "--by", "tenant", "--since", "all", "--json")).answer()
     assert by_tenant["total"] == total
     assert "malformed_answer" in (await cli("waste", "--since", "all")).stdout
+
+
+async def test_the_last_attempt_of_a_request_is_wasted_when_only_the_providers_export_knows_its_answer(
+    ground: Ground, cli: Cli
+) -> None:
+    """As `observatory reconcile` leaves the attempts of a request whose workers were all lost."""
+    lost: Body = {"tenant_id": "lost", "cost_state": "reconciled", "latency": None}
+    given: Body = {"tenant_id": "lost", "cost_state": "reconciled", "cost_usd": "5"}
+    async with ground.ledger():
+        await ground.produce([*attempts(lost | {"cost_usd": "0.2"}, lost | {"cost_usd": "0.3"}), *attempts(given)])
+        await ground.until_applied()
+    found = (await cli("waste", "--tenant", "lost", "--since", "all", "--json")).answer()
+    groups = found["groups"]
+    assert isinstance(groups, list)
+    costs = [(g["cause"], g["calls"], g["cost_usd"], g["retried_cost_usd"], g["given_up_cost_usd"]) for g in groups]
+    assert costs == [("worker_died", 2, "0.5", "0.2", "0.3")]
