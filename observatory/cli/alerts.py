@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
 import orjson
 from cyclopts import App, Parameter
@@ -30,6 +31,7 @@ Some uses:
 `observatory alerts follow`""",
 )
 
+Kind = Annotated[str | None, Parameter(help="Only this kind, for example budget_threshold or unpriced_model.")]
 Tenant = Annotated[str | None, Parameter(help="Only those of one tenant.")]
 
 
@@ -38,6 +40,7 @@ async def list_alerts(
     *,
     all_: Annotated[bool, Parameter(name="--all", show_default=False, help="Resolved ones too.")] = False,
     tenant: Tenant = None,
+    kind: Kind = None,
     since: Since = None,
     limit: Annotated[int, Parameter(help="How many at most.")] = 50,
     json: Json = False,
@@ -46,7 +49,7 @@ async def list_alerts(
     moment = parse_moment(since, datetime.now(UTC))
     async with database(settings().database_url) as pool:
         standing = None if all_ else True
-        found = await Alerts(pool).page(tenant, standing=standing, since=moment, after=None, limit=limit)
+        found = await Alerts(pool).page(tenant, standing=standing, kind=kind, since=moment, after=None, limit=limit)
     if json:
         print_json([_figures(alert) for alert in found], indent=True)
     elif not found:
@@ -68,21 +71,24 @@ async def list_alerts(
 async def follow(
     *,
     tenant: Tenant = None,
+    kind: Kind = None,
     limit: Annotated[int | None, Parameter(help="End after so many events.")] = None,
     timeout: Annotated[str | None, Parameter(help="End after this time, for example 30s; else never.")] = None,
     json: Json = False,
 ) -> int:
-    """Show alerts as they are raised and resolved."""
+    """Show alerts as they are raised and resolved, each event once."""
     kafka = settings().kafka
     timeout_s = None if timeout is None else parse_duration(timeout).total_seconds()
-    shown = 0
+    shown: set[tuple[str, UUID]] = set()
     async with follow_topic(kafka, topic_name(kafka, ALERT_EVENTS), "end") as follower:
         async for records in follower.batches(timeout_s=timeout_s):
             for event in map(_event, records):
-                if event is not None and tenant in (None, event.tenant_id):
+                if event is None or tenant not in (None, event.tenant_id) or kind not in (None, event.kind):
+                    continue
+                if (event.ce_type, event.alert_id) not in shown:
                     _show(event, as_json=json)
-                    shown += 1
-                if limit is not None and shown >= limit:
+                    shown.add((event.ce_type, event.alert_id))
+                if limit is not None and len(shown) >= limit:
                     return 0
     return 0
 

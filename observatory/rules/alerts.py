@@ -6,11 +6,10 @@ An alert has an id made of what it is about, so finding it again is the same ale
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal, FloatOperation, Inexact, InvalidOperation
 from uuid import UUID, uuid5
 
 from observatory.rules.budgets import Budget
-from observatory.rules.money import MONEY
 from schemas.alerts import Severity
 from schemas.base import decimal_text, rfc3339
 
@@ -20,12 +19,15 @@ BUDGET_THRESHOLD = "budget_threshold"
 UNPRICED_MODEL = "unpriced_model"
 KINDS = (BUDGET_THRESHOLD, UNPRICED_MODEL)
 
+_EXACT = Context(prec=300_000, traps=[Inexact, InvalidOperation, FloatOperation])
+"""Takes the product of any two numbers that the database takes: no budget can keep others from being watched."""
+
 _EACH: Mapping[str, str] = {"hour": "this hour", "day": "today", "month": "this month", "total": "so far"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """Something that needs attention; `over`: it did, and does not any more. Money in `details` is decimal text."""
+    """Something that needs attention. Money in `details` is decimal text."""
 
     kind: str
     severity: Severity
@@ -34,7 +36,6 @@ class Alert:
     occurrence: str
     message: str
     details: Mapping[str, object]
-    over: bool = False
 
     @property
     def alert_id(self) -> UUID:
@@ -46,13 +47,14 @@ class Alert:
 class Spending:
     """What a budget has spent in one of its periods, in US dollars; the calls without a price are not in it.
 
-    `reserved_usd` is held besides, of a hard budget. `over`: the period has ended.
+    `spent_usd` is None while that is not known. `reserved_usd` is held besides, of a hard budget. `over`: the period
+    has ended.
     """
 
     budget: Budget
     period_start: datetime
     resets_at: datetime | None
-    spent_usd: Decimal
+    spent_usd: Decimal | None
     reserved_usd: Decimal | None
     unpriced_calls: int | None
     over: bool
@@ -72,18 +74,32 @@ class Unpriced:
 def budget_alerts(spendings: Iterable[Spending]) -> Iterator[Alert]:
     """One alert for each threshold that is reached: once a period, and again only for another limit.
 
-    Nothing is raised for a period in which nothing was spent.
+    A hard budget reaches it with what is held too. Nothing is raised for a period in which nothing was spent or held.
     """
     for spending in spendings:
-        for threshold in sorted(set(spending.budget.thresholds)):
-            reached = MONEY.multiply(threshold, spending.budget.limit_usd)
-            if spending.spent_usd > 0 and spending.spent_usd >= reached:
+        taken = _EXACT.add(spending.spent_usd or 0, spending.reserved_usd or 0)
+        for threshold in _thresholds(spending):
+            if 0 < taken >= _EXACT.multiply(threshold, spending.budget.limit_usd):
                 yield _budget_alert(spending, threshold)
+
+
+def standing_budget_alerts(spendings: Iterable[Spending]) -> Iterator[Alert]:
+    """What stands once it was raised, as it is now: until the period ends, the limit changes or the budget is closed.
+
+    What is held or estimated may be less again, and reach a threshold a second time: that is the same alert.
+    """
+    for spending in spendings:
+        if not spending.over:
+            yield from (_budget_alert(spending, threshold) for threshold in _thresholds(spending))
+
+
+def _thresholds(spending: Spending) -> list[Decimal]:
+    return sorted(set(spending.budget.thresholds))
 
 
 def _budget_alert(spending: Spending, threshold: Decimal) -> Alert:
     budget = spending.budget
-    limit, spent = _plain(budget.limit_usd), _plain(spending.spent_usd)
+    limit, spent = _plain(budget.limit_usd), _plain(spending.spent_usd or Decimal(0))
     start = rfc3339(spending.period_start)
     resets_at = None if spending.resets_at is None else rfc3339(spending.resets_at)
     when = f"in the period from {start}" if spending.over else _EACH[budget.period]
@@ -105,16 +121,16 @@ def _budget_alert(spending: Spending, threshold: Decimal) -> Alert:
         details["reserved_usd"] = _plain(spending.reserved_usd)
     if spending.unpriced_calls is not None:
         details["unpriced_calls"] = spending.unpriced_calls
-    percent = _plain(MONEY.multiply(threshold, Decimal(100)))
+    held = f" and {_plain(spending.reserved_usd)} held" if spending.reserved_usd else ""
+    percent = _plain(_EXACT.multiply(threshold, Decimal(100)))
     return Alert(
         kind=BUDGET_THRESHOLD,
         severity="critical" if threshold >= 1 else "warning",
         tenant_id=budget.tenant_id,
         subject=budget.budget_id,
         occurrence=f"{start} {limit} {_plain(threshold)}",
-        message=f"budget {budget.budget_id} has reached {percent} %: {spent} of {limit} USD spent {when}{until}",
+        message=f"budget {budget.budget_id} has reached {percent} %: {spent} of {limit} USD spent{held} {when}{until}",
         details=details,
-        over=spending.over,
     )
 
 
@@ -136,4 +152,4 @@ def unpriced_alerts(models: Iterable[Unpriced]) -> Iterator[Alert]:
 
 def _plain(amount: Decimal) -> str:
     """All its digits, without those zeros at the end that say nothing: the same number is the same text."""
-    return decimal_text(MONEY.normalize(amount)) if amount else "0"
+    return decimal_text(_EXACT.normalize(amount)) if amount else "0"

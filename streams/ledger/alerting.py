@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from uuid import UUID
 
 import asyncpg
@@ -20,9 +20,9 @@ from asyncpg import Record
 from observatory.adapters.kafka import Publisher
 from observatory.adapters.postgres import alerts
 from observatory.adapters.postgres.budget_watch import look
-from observatory.adapters.postgres.pool import TRANSIENT, Connection, Pool, describe, insist, open_pool
+from observatory.adapters.postgres.pool import TRANSIENT, Pool, describe, insist, open_pool
 from observatory.adapters.settings import Settings
-from observatory.rules.alerts import Alert, budget_alerts, unpriced_alerts
+from observatory.rules.alerts import budget_alerts, standing_budget_alerts, unpriced_alerts
 from schemas.alerts import AlertRaised, AlertResolved
 from schemas.envelope import event_id
 from schemas.topics import ALERT_EVENTS
@@ -34,8 +34,10 @@ LOOK_EVERY_S = 2.0
 REST = 9
 """After a look that took long, so many times as long is waited: watching takes a tenth of a connection at most."""
 
+PUBLISH_EVERY_S = 1.0
 BATCH = 200
-PUBLISH_S = 30.0
+PUBLISH_S = 60.0
+"""Longer than the producer tries: after it nothing of a batch is under way any more."""
 
 PASSING = (*TRANSIENT, KafkaError, asyncpg.PostgresError)
 
@@ -44,28 +46,44 @@ SESSION = {"plan_cache_mode": "force_custom_plan"}
 
 
 async def watch(settings: Settings, publisher: Publisher, owner: str) -> None:
-    """Looks and publishes for ever; a failure waits for the next look. Ends by being cancelled."""
+    """Looks and publishes for ever, each at its own pace: a broker that is away keeps no alert from being raised.
+
+    A failure waits for the next turn. Ends by being cancelled.
+    """
     pool = await insist(
-        "alerts: database", lambda: open_pool(settings.database_url, size=1, application=owner, session=SESSION)
+        "alerts: database", lambda: open_pool(settings.database_url, size=2, application=owner, session=SESSION)
     )
     try:
-        while True:
-            started = time.monotonic()
-            try:
-                await look_once(pool, settings.facts_retention_days)
-                await publish_open(pool, publisher)
-            except PASSING as error:
-                metrics.ALERT_FAILURES.inc()
-                log.warning("alerts: not watched, again in a moment: %s", describe(error))
-            except Exception:
-                # Whatever it is, the sink beside us goes on, and the next look may find other rows.
-                metrics.ALERT_FAILURES.inc()
-                log.exception("alerts: not watched")
-            took = time.monotonic() - started
-            metrics.ALERT_LOOK_SECONDS.observe(took)
-            await asyncio.sleep(max(LOOK_EVERY_S, REST * took))
+        await asyncio.gather(_keep_looking(pool, settings.facts_retention_days), _keep_publishing(pool, publisher))
     finally:
         pool.terminate()
+
+
+async def _keep_looking(pool: Pool, facts_days: int) -> None:
+    while True:
+        started = time.monotonic()
+        await _try("watched", look_once(pool, facts_days))
+        took = time.monotonic() - started
+        metrics.ALERT_LOOK_SECONDS.observe(took)
+        await asyncio.sleep(max(LOOK_EVERY_S, REST * took))
+
+
+async def _keep_publishing(pool: Pool, publisher: Publisher) -> None:
+    while True:
+        await _try("published", publish_open(pool, publisher))
+        await asyncio.sleep(PUBLISH_EVERY_S)
+
+
+async def _try(what: str, turn: Coroutine[None, None, None]) -> None:
+    try:
+        await turn
+    except PASSING as error:
+        metrics.ALERT_FAILURES.inc()
+        log.warning("alerts: not %s, again in a moment: %s", what, describe(error))
+    except Exception:
+        # Whatever it is, the sink beside us goes on, and the next turn may find other rows.
+        metrics.ALERT_FAILURES.inc()
+        log.exception("alerts: not %s", what)
 
 
 async def look_once(pool: Pool, facts_days: int) -> None:
@@ -73,27 +91,27 @@ async def look_once(pool: Pool, facts_days: int) -> None:
     async with pool.acquire() as connection, connection.transaction():
         if not await alerts.only_one_watcher(connection):
             return
-        raised, resolved = await alerts.keep(connection, await _standing(connection, facts_days))
+        spendings = await look(connection)
+        unpriced = list(unpriced_alerts(await alerts.unpriced_models(connection, facts_days)))
+        raised, resolved = await alerts.keep(
+            connection,
+            [*budget_alerts(spendings), *unpriced],
+            [*standing_budget_alerts(spendings), *unpriced],
+        )
     for kind, count in Counter(raised).items():
         metrics.ALERTS_RAISED.labels(kind).inc(count)
     for kind, count in Counter(resolved).items():
         metrics.ALERTS_RESOLVED.labels(kind).inc(count)
 
 
-async def _standing(connection: Connection, facts_days: int) -> list[Alert]:
-    spendings = await look(connection)
-    unpriced = await alerts.unpriced_models(connection, facts_days)
-    return [*budget_alerts(spendings), *unpriced_alerts(unpriced)]
-
-
 async def publish_open(pool: Pool, publisher: Publisher) -> None:
-    """Publishes what the broker does not have and marks it; one watcher at a time, so that nothing is sent twice.
+    """Publishes what the broker does not have and marks it; one publisher at a time, so that nothing is sent twice.
 
     A kill between the broker's word and the mark sends an event again, under the same id.
     """
     while True:
         async with pool.acquire() as connection, connection.transaction():
-            if not await alerts.only_one_watcher(connection):
+            if not await alerts.only_one_publisher(connection):
                 return
             rows = await alerts.unpublished(connection, BATCH)
             if not rows:

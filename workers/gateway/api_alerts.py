@@ -8,12 +8,16 @@ from fastapi import APIRouter, Query
 
 from observatory.adapters.postgres.alerts import Alerts, StoredAlert
 from observatory.rules.limits import DEFAULT_PAGE, MAX_PAGE
+from schemas.base import MAX_NAME_LENGTH
 from schemas.http_alerts import AlertPage, AlertView
 from workers.gateway.api_bodies import Asker, decode_cursor, encode_cursor, time_in
 from workers.gateway.database import Database
 from workers.gateway.refusals import invalid, not_found
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+Kind = Annotated[
+    str, Query(pattern="^[a-z_]+$", max_length=MAX_NAME_LENGTH, description="budget_threshold, unpriced_model")
+]
 State = Literal["standing", "resolved", "all"]
 
 _STANDING: dict[State, bool | None] = {"standing": True, "resolved": False, "all": None}
@@ -25,7 +29,11 @@ def alerts_router(database: Database) -> APIRouter:
 
     @router.get("")
     async def page(
-        access: Asker, state: State = "standing", cursor: str | None = None, limit: Limit = DEFAULT_PAGE
+        access: Asker,
+        state: State = "standing",
+        kind: Kind | None = None,
+        cursor: str | None = None,
+        limit: Limit = DEFAULT_PAGE,
     ) -> AlertPage:
         """The tenant's alerts, newest first: those that stand, those that are over, or all."""
         after = None
@@ -34,7 +42,7 @@ def alerts_router(database: Database) -> APIRouter:
             after = (time_in(raised_at), _id_in(alert_id))
         rows = await database.run_or_refuse(
             lambda pool: Alerts(pool).page(
-                access.tenant_id, standing=_STANDING[state], since=None, after=after, limit=limit + 1
+                access.tenant_id, standing=_STANDING[state], kind=kind, since=None, after=after, limit=limit + 1
             )
         )
         last = rows[limit - 1] if len(rows) > limit else None

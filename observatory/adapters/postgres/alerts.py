@@ -41,12 +41,13 @@ class Alerts:
         tenant_id: str | None,
         *,
         standing: bool | None,
+        kind: str | None,
         since: datetime | None,
         after: tuple[datetime, UUID] | None,
         limit: int,
     ) -> list[StoredAlert]:
-        """Newest first, after the (`raised_at`, `alert_id`) given; `standing` None: resolved ones too."""
-        rows = await self._pool.fetch(_SQL["page"], tenant_id, standing, since, *(after or (None, None)), limit)
+        """Newest first, after the (`raised_at`, `alert_id`) given; None: resolved ones too, any kind."""
+        rows = await self._pool.fetch(_SQL["page"], tenant_id, standing, since, *(after or (None, None)), limit, kind)
         return [_stored(row) for row in rows]
 
     async def get(self, tenant_id: str, alert_id: UUID) -> StoredAlert | None:
@@ -60,8 +61,13 @@ def _stored(row: Record) -> StoredAlert:
 
 
 async def only_one_watcher(connection: Connection) -> bool:
-    """Whether this transaction is the one that watches or publishes; others find it busy."""
+    """Whether this transaction is the one that watches; others find it busy."""
     return bool(await connection.fetchval(_SQL["only_one_watcher"]))
+
+
+async def only_one_publisher(connection: Connection) -> bool:
+    """Whether this transaction is the one that publishes; others find it busy."""
+    return bool(await connection.fetchval(_SQL["only_one_publisher"]))
 
 
 async def unpriced_models(connection: Connection, facts_days: int) -> list[Unpriced]:
@@ -70,23 +76,29 @@ async def unpriced_models(connection: Connection, facts_days: int) -> list[Unpri
     return [Unpriced(**row) for row in rows]
 
 
-async def keep(connection: Connection, alerts: Sequence[Alert]) -> tuple[list[str], list[str]]:
-    """Raises those of these alerts that are new, resolves those that stand no more; returns the kinds of both.
+async def keep(
+    connection: Connection, alerts: Sequence[Alert], standing: Sequence[Alert]
+) -> tuple[list[str], list[str]]:
+    """Raises those of these alerts that are new, resolves those that are not `standing`; returns the kinds of both.
 
-    An alert that was resolved is not raised again.
+    Those that stand are noted as they are now. An alert that was resolved is not raised again.
     """
     ids = [alert.alert_id for alert in alerts]
-    details = [orjson.dumps(alert.details).decode() for alert in alerts]
+    details = _texts(alerts)
     texts = [
         (a.kind, a.severity, a.tenant_id, a.subject, a.occurrence, a.message, text)
         for a, text in zip(alerts, details, strict=True)
     ]
     columns = [list(column) for column in zip(*texts, strict=True)] or [[] for _ in range(7)]
     raised = await connection.fetch(_SQL["raise"], ids, *columns)
-    await connection.execute(_SQL["note_latest"], ids, details)
-    standing = [alert.alert_id for alert in alerts if not alert.over]
-    resolved = await connection.fetch(_SQL["resolve"], KINDS, standing)
+    stands = [alert.alert_id for alert in standing]
+    await connection.execute(_SQL["note_latest"], stands, _texts(standing))
+    resolved = await connection.fetch(_SQL["resolve"], KINDS, stands)
     return [row["kind"] for row in raised], [row["kind"] for row in resolved]
+
+
+def _texts(alerts: Iterable[Alert]) -> list[str]:
+    return [orjson.dumps(alert.details).decode() for alert in alerts]
 
 
 async def unpublished(connection: Connection, limit: int) -> list[Record]:

@@ -3,6 +3,9 @@
 -- name: only_one_watcher
 SELECT pg_try_advisory_xact_lock(7305117207)
 
+-- name: only_one_publisher
+SELECT pg_try_advisory_xact_lock(7305117208)
+
 -- name: unpriced
 -- Calls without a price that are still among the facts, by tenant, provider and model; $1: for how many days facts are
 -- kept. Corrections of a rollup may stand under another part: only the sum over parts means something.
@@ -47,13 +50,14 @@ UPDATE ledger.alerts a SET published = m.published
 
 -- name: page
 -- Newest first. $1: tenant or null; $2: whether they must stand (true), be resolved (false), or either (null); $3: since;
--- $4, $5: the last row of the page before (null for the first page).
+-- $4, $5: the last row of the page before (null for the first page); $7: kind or null.
 SELECT alert_id, kind, severity, tenant_id, subject, message, latest::text AS details, raised_at, resolved_at
   FROM ledger.alerts
  WHERE ($1::text IS NULL OR tenant_id = $1)
    AND ($2::boolean IS NULL OR (resolved_at IS NULL) = $2)
    AND ($3::timestamptz IS NULL OR raised_at >= $3)
    AND ($4::timestamptz IS NULL OR (raised_at, alert_id) < ($4, $5::uuid))
+   AND ($7::text IS NULL OR kind = $7)
  ORDER BY raised_at DESC, alert_id DESC LIMIT $6
 
 -- name: alert

@@ -5,6 +5,7 @@ the minutes in which facts were recorded since the last look. A minute is always
 does not matter how often that happens, or who does it after a crash.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +20,12 @@ from observatory.rules.alerts import Spending
 from observatory.rules.budgets import Budget, period_bounds
 
 _SQL = load_queries("observatory.adapters.postgres", "budget_watch.sql")
+
+GRACE = timedelta(seconds=10)
+"""How old a transaction that does nothing visible may be and still write facts."""
+
+COUNT_S = 5.0
+"""New periods are counted until so much time has passed; those that are left are counted by the next look."""
 
 _INSTANT = timedelta(microseconds=1)
 _MINUTE = timedelta(minutes=1)
@@ -45,6 +52,7 @@ class _Period:
 async def look(connection: Connection) -> list[Spending]:
     """What each open budget has spent in the period that it is and in the one before, which late calls still change.
 
+    A period that is not counted yet, or has no row in the journal, is among them without an amount.
     Called in a transaction by one watcher at a time.
     """
     periods = [period for row in await connection.fetch(_SQL["budgets"]) for period in _periods(row)]
@@ -53,7 +61,7 @@ async def look(connection: Connection) -> list[Spending]:
     counted = await _counted(connection, soft) if soft else {}
     charged = await _charged(connection, [period for period in periods if period.budget.hard])
     known = counted | charged
-    return [_spending(period, *known[period.name]) for period in periods if period.name in known]
+    return [_spending(period, *known.get(period.name, (None, None, None))) for period in periods]
 
 
 def _periods(row: Record) -> list[_Period]:
@@ -74,10 +82,11 @@ async def _counted(connection: Connection, periods: Sequence[_Period]) -> dict[_
     2. Count periods that were never counted.
     3. Of the others count those minutes again in which facts were recorded since the last look.
     """
-    quiet_since = await connection.fetchval(_SQL["quiet_since"])
+    quiet_since = await connection.fetchval(_SQL["quiet_since"], GRACE)
     there = {(row["budget_id"], row["period_start"]) for row in await connection.fetch(_SQL["counted"])}
+    started = time.monotonic()
     for period in periods:
-        if period.name not in there:
+        if period.name not in there and time.monotonic() - started < COUNT_S:
             await connection.execute(_SQL["count_period"], *period.name, period.end, timeout=_QUERY_S)
     known = [period for period in periods if period.name in there]
     if known:
@@ -113,7 +122,9 @@ def _columns(periods: Sequence[_Period]) -> tuple[list[str], list[datetime]]:
     return [period.budget.budget_id for period in periods], [period.start for period in periods]
 
 
-def _spending(period: _Period, spent_usd: Decimal, reserved_usd: Decimal | None, unpriced: int | None) -> Spending:
+def _spending(
+    period: _Period, spent_usd: Decimal | None, reserved_usd: Decimal | None, unpriced: int | None
+) -> Spending:
     return Spending(
         budget=period.budget,
         period_start=period.start,

@@ -6,10 +6,11 @@ SELECT *, clock_timestamp() AS now FROM journal.budgets WHERE closed_at IS NULL 
 
 -- name: quiet_since
 -- What is recorded from here on may not be visible yet; what was recorded before is. A transaction is under way if it
--- has written, or waits to; one that has done neither is given ten seconds.
-SELECT least(clock_timestamp() - interval '10 seconds', min(xact_start)) AS moment
+-- has written, waits to, or is between two statements (its process may be stopped); any other is given the time $1.
+SELECT least(clock_timestamp() - $1::interval, min(xact_start)) AS moment
   FROM pg_stat_activity
- WHERE datname = current_database() AND pid <> pg_backend_pid() AND (backend_xid IS NOT NULL OR wait_event_type = 'Lock')
+ WHERE datname = current_database() AND pid <> pg_backend_pid()
+   AND (backend_xid IS NOT NULL OR wait_event_type = 'Lock' OR state LIKE 'idle in transaction%')
 
 -- name: counted
 SELECT budget_id, period_start, spent_usd, unpriced_calls FROM ledger.budget_spending

@@ -35,6 +35,8 @@ async def test_an_alert_is_followed_listed_and_resolved(ground: Ground, cli: Cli
             "sim-openai gpt-99",
             1,
         )
+        assert await listed("--kind", "budget_threshold") == []
+        assert await listed("--kind", "unpriced_model") == [alert]
         assert "no price is known for gpt-99" in (await cli("alerts", "list")).stdout
         await ground.produce([{**unpriced, "revision": 2, "cost_usd": "0.5"}])
         await ground.until(resolved)

@@ -7,7 +7,13 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observatory.rules.alerts import Spending, Unpriced, budget_alerts, unpriced_alerts
+from observatory.rules.alerts import (
+    Spending,
+    Unpriced,
+    budget_alerts,
+    standing_budget_alerts,
+    unpriced_alerts,
+)
 from observatory.rules.budgets import Budget
 
 START, END = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
@@ -58,6 +64,29 @@ def test_another_period_tenant_budget_limit_or_threshold_is_another_alert() -> N
     ]
     alerts = [*budget_alerts([spent("9", budget) for budget in budgets]), *budget_alerts([spent("9", start=END)])]
     assert len({alert.alert_id for alert in alerts}) == len(alerts) == 15
+
+
+def test_a_hard_budget_reaches_a_threshold_with_what_is_held() -> None:
+    holding = replace(spent("0.9", replace(BUDGET, hard=True)), reserved_usd=Decimal("0.1"))
+    (alert,) = budget_alerts([holding])
+    assert "0.9 of 2 USD spent and 0.1 held this month" in alert.message
+    assert (alert.details["spent_usd"], alert.details["reserved_usd"]) == ("0.9", "0.1")
+    assert list(budget_alerts([replace(holding, reserved_usd=Decimal("0.09"))])) == []
+
+
+def test_what_was_raised_stands_while_its_period_lasts_whatever_is_spent_by_then() -> None:
+    raised = {alert.alert_id for alert in budget_alerts([spent("9")])}
+    for later in (spent("0"), replace(spent("0"), spent_usd=None)):
+        assert list(budget_alerts([later])) == []
+        assert {alert.alert_id for alert in standing_budget_alerts([later])} == raised
+    assert list(standing_budget_alerts([spent("9", over=True)])) == []
+
+
+@given(limit=st.integers(1, 10**200), threshold=st.integers(1, 10**200))
+def test_no_budget_has_too_many_digits_to_be_watched(limit: int, threshold: int) -> None:
+    long = replace(BUDGET, limit_usd=Decimal(f"{limit}E-150"), thresholds=(Decimal(f"{threshold}E-199"),))
+    # As fractions of whole numbers: 9 * 10^349 against limit * threshold.
+    assert bool(list(budget_alerts([spent("9", long)]))) == (limit * threshold <= 9 * 10**349)
 
 
 def test_a_number_written_in_another_way_is_the_same_alert() -> None:

@@ -11,8 +11,11 @@ from decimal import Decimal
 
 import pytest
 
+from infra.native import stack as native
 from observatory.adapters.kafka import Publisher, Record, read_event, topic_name
+from observatory.adapters.postgres import budget_watch
 from observatory.adapters.postgres.budgets import Budgets
+from observatory.adapters.postgres.pool import open_pool
 from observatory.rules.budgets import EVER, Budget, Period, Scope, period_bounds
 from schemas.alerts import ALERT_TYPES, AlertEvent, AlertRaised, AlertResolved
 from schemas.topics import ALERT_EVENTS
@@ -321,3 +324,101 @@ async def test_the_sink_goes_on_while_the_watcher_cannot(ground: Ground) -> None
         await Budgets(ground.pool).create(budget())
         await ground.pool.execute("ALTER TABLE ledger.alerts_away RENAME TO alerts")
         await until_standing(ground, {("b", "0.5"): True, ("b", "0.8"): True, ("b", "1"): True}, "budget_threshold")
+
+
+async def test_without_the_broker_alerts_are_raised_and_told_once_it_is_back(ground: Ground, stack: LiveStack) -> None:
+    await Budgets(ground.pool).create(budget("first"))
+    await Budgets(ground.pool).create(budget("second", limit="20"))
+    async with ground.ledger():
+        await ground.produce(costs("3"))
+        await until_standing(ground, standing("first"), "budget_threshold")
+        await until_published(ground)
+        native.kill_program(stack.spec, native.KAFKA)
+        await ground.pool.execute("UPDATE journal.budgets SET limit_usd = 2.5 WHERE budget_id = 'second'")
+        await until_standing(ground, standing("first", "second"), "budget_threshold")
+        await asyncio.to_thread(native.wait_for_services, stack.spec)
+        await until_published(ground)
+    told = await published(ground)
+    ids = {dict(record.headers)["ce_id"] for record, _ in told}
+    assert len(ids) == len({event.alert_id for _, event in told}) == 6
+
+
+def standing(*budget_ids: str) -> dict[tuple[str, str | None], bool]:
+    return {(name, threshold): True for name in budget_ids for threshold in ("0.5", "0.8", "1")}
+
+
+async def test_the_database_killed_raises_and_tells_each_alert_once(ground: Ground, stack: LiveStack) -> None:
+    for name in ("first", "second"):
+        await Budgets(ground.pool).create(budget(name, "user", name))
+    async with ground.ledger():
+        await ground.produce(costs("3", user_id="first"))
+        await until_standing(ground, standing("first"), "budget_threshold")
+        native.kill_program(stack.spec, native.POSTGRES)
+        await ground.produce(costs("3", user_id="second"))
+        await asyncio.to_thread(native.wait_for_services, stack.spec)
+        await until_standing(ground, standing("first", "second"), "budget_threshold")
+        await until_published(ground)
+    told = await published(ground)
+    assert len({event.alert_id for _, event in told}) == len({dict(r.headers)["ce_id"] for r, _ in told}) == 6
+
+
+async def test_an_alert_stands_when_less_is_spent_after_all_and_is_told_once(ground: Ground) -> None:
+    await Budgets(ground.pool).create(budget())
+    (guessed,) = costs("1.7", cost_state="estimated")
+    await book(ground, [guessed])
+    await look_once(ground.pool, FACTS_DAYS)
+    assert await alerts(ground) == {("b", "0.5"): True, ("b", "0.8"): True}
+    await book(ground, [{**guessed, "revision": 2, "cost_usd": "0.1", "cost_state": "settled"}])
+    await look_once(ground.pool, FACTS_DAYS)
+    assert await alerts(ground) == {("b", "0.5"): True, ("b", "0.8"): True}
+    assert await ground.pool.fetchval("SELECT DISTINCT latest ->> 'spent_usd' FROM ledger.alerts") == "0.1"
+    await book(ground, costs("1.6"))
+    async with ground.ledger():
+        await until_published(ground)
+    assert [type(event) for _, event in await published(ground)] == [AlertRaised, AlertRaised]
+
+
+async def test_a_budget_of_absurd_digits_keeps_no_other_from_being_watched(ground: Ground) -> None:
+    await Budgets(ground.pool).create(budget("absurd", limit="0." + "3" * 90))
+    await Budgets(ground.pool).create(budget())
+    await book(ground, costs("3"))
+    await look_once(ground.pool, FACTS_DAYS)
+    assert await alerts(ground) == standing("absurd", "b")
+
+
+async def test_a_call_written_by_a_process_that_was_stopped_for_long_is_counted(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No time of grace here: a transaction that has begun and done nothing yet is seen all the same."""
+    monkeypatch.setattr(budget_watch, "GRACE", timedelta(0))
+    await Budgets(ground.pool).create(budget())
+    await book(ground, costs("0.1"))
+    await look_once(ground.pool, FACTS_DAYS)
+    stopped = await open_pool(ground.settings.database_url, size=1, application="stopped")
+    async with stopped.acquire() as connection:
+        await connection.execute("BEGIN")
+        await connection.execute("SELECT now()")
+        assert await spent(ground) == Decimal("0.1")
+        await connection.execute(
+            """INSERT INTO ledger.calls SELECT (jsonb_populate_record(c, jsonb_build_object(
+                 'call_id', gen_random_uuid(), 'recorded_at', now()))).* FROM ledger.calls c"""
+        )
+        await connection.execute("COMMIT")
+    await stopped.close()
+    assert await spent(ground) == Decimal("0.2")
+
+
+async def test_periods_that_are_not_counted_yet_are_counted_by_later_looks(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await Budgets(ground.pool).create(budget())
+    await book(ground, costs("3"))
+    await look_once(ground.pool, FACTS_DAYS)
+    await Budgets(ground.pool).create(budget("new"))
+    await ground.pool.execute("DELETE FROM ledger.budget_spending")
+    monkeypatch.setattr(budget_watch, "COUNT_S", 0.0)
+    await look_once(ground.pool, FACTS_DAYS)
+    assert await alerts(ground) == standing("b"), "what is not counted resolves nothing"
+    monkeypatch.undo()
+    await look_once(ground.pool, FACTS_DAYS)
+    assert await alerts(ground) == standing("b", "new")

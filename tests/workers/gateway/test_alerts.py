@@ -38,6 +38,9 @@ async def test_alerts_come_newest_first_page_by_page(
     assert found == mine[::-1]
     async with http.get(url, params={"state": "resolved"}) as response:
         assert [alert["alert_id"] for alert in (await response.json())["alerts"]] == [str(over)]
+    for kind, ids in (("budget_threshold", mine[::-1]), ("unpriced_model", [])):
+        async with http.get(url, params={"kind": kind}) as response:
+            assert [alert["alert_id"] for alert in (await response.json())["alerts"]] == ids
     async with http.get(f"{url}/{over}") as response:
         assert (await response.json())["details"] == {"spent_usd": "1.5"}
     async with http.get(f"{url}/{others}") as response:
@@ -45,7 +48,7 @@ async def test_alerts_come_newest_first_page_by_page(
 
 
 async def test_a_wrong_question_is_refused(gateway: Process, http: aiohttp.ClientSession) -> None:
-    for query in ({"state": "sleeping"}, {"cursor": "nonsense"}, {"limit": "0"}):
+    for query in ({"state": "sleeping"}, {"cursor": "nonsense"}, {"limit": "0"}, {"kind": "\0"}):
         async with http.get(f"{gateway.url}/api/v1/alerts", params=query) as response:
             assert response.status in (400, 422)
             assert response.content_type == "application/problem+json"
