@@ -1,4 +1,5 @@
 -- Budgets: what they are, how they stand, and how one begins in the middle of a period.
+-- PostgreSQL has no text with the character NUL: a record that holds one is read with another character in its place.
 
 -- name: newer
 -- Hard budgets that changed after version $1; one row without a budget where none did.
@@ -57,8 +58,8 @@ SELECT coalesce(sum(journal.charge_of(status, cost_state, cost_usd)), 0) AS spen
          WHERE status = 'not_sent' OR journal.charge_of(status, cost_state, cost_usd) IS NULL), '{}') AS open
   FROM journal.attempts
  WHERE tenant_id = $1 AND started_at >= $4 AND started_at < $5
-   AND journal.in_scope($2, $3, model, record::jsonb ->> 'user_id', record::jsonb ->> 'api_key_id',
-                        record::jsonb ->> 'conversation_id', record::jsonb -> 'tags');
+   AND journal.in_scope($2, $3, model, replace(record, '\u0000', '\ufffd')::jsonb ->> 'user_id', replace(record, '\u0000', '\ufffd')::jsonb ->> 'api_key_id',
+                        replace(record, '\u0000', '\ufffd')::jsonb ->> 'conversation_id', replace(record, '\u0000', '\ufffd')::jsonb -> 'tags');
 
 -- name: spent_long_ago
 -- The same of calls of which only the fact is left.
@@ -79,8 +80,8 @@ WITH held AS (
        FROM journal.attempts
       WHERE tenant_id = $1 AND (started_at >= $4 OR call_id = ANY ($5::uuid[]))
         AND (status = 'not_sent' OR journal.charge_of(status, cost_state, cost_usd) IS NULL)
-        AND journal.in_scope($2, $3, model, record::jsonb ->> 'user_id', record::jsonb ->> 'api_key_id',
-                             record::jsonb ->> 'conversation_id', record::jsonb -> 'tags')
+        AND journal.in_scope($2, $3, model, replace(record, '\u0000', '\ufffd')::jsonb ->> 'user_id', replace(record, '\u0000', '\ufffd')::jsonb ->> 'api_key_id',
+                             replace(record, '\u0000', '\ufffd')::jsonb ->> 'conversation_id', replace(record, '\u0000', '\ufffd')::jsonb -> 'tags')
       ORDER BY call_id
         FOR UPDATE)
   RETURNING a.call_id, coalesce(a.cost_usd, 0) AS amount_usd, journal.charge_of(a.status, a.cost_state, a.cost_usd) AS charge
@@ -95,8 +96,8 @@ SELECT coalesce(sum(cost_usd), 0) AS spent_usd
   FROM journal.attempts
  WHERE tenant_id = $1 AND (started_at >= $4 OR call_id = ANY ($5::uuid[]))
    AND status <> 'not_sent' AND journal.charge_of(status, cost_state, cost_usd) IS NOT NULL
-   AND journal.in_scope($2, $3, model, record::jsonb ->> 'user_id', record::jsonb ->> 'api_key_id',
-                        record::jsonb ->> 'conversation_id', record::jsonb -> 'tags');
+   AND journal.in_scope($2, $3, model, replace(record, '\u0000', '\ufffd')::jsonb ->> 'user_id', replace(record, '\u0000', '\ufffd')::jsonb ->> 'api_key_id',
+                        replace(record, '\u0000', '\ufffd')::jsonb ->> 'conversation_id', replace(record, '\u0000', '\ufffd')::jsonb -> 'tags');
 
 -- name: open_period
 INSERT INTO journal.budget_periods (budget_id, period_start, resets_at, opening_usd, spent_usd, reserved_usd)

@@ -531,3 +531,9 @@ def answered(claim: Claim) -> Settlement:
             tenant_id=claim.tenant_id, request_id=claim.request_id, epoch=1, state="completed", body="{}", turn="[]"
         ),
     )
+
+
+async def test_a_budget_opens_beside_a_call_whose_texts_hold_the_character_nul(desk: Desk) -> None:
+    await desk.begin(desk.claim(None, tags={"note": "a\0b"}, user_id="u"))
+    budget = await desk.budget(scope="user", scope_value="u")
+    assert await desk.left(budget) == (0, Decimal("0.5"))

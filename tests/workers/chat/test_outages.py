@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -12,10 +12,17 @@ import pytest
 from infra.native.stack import kill_program, start_program, stop_program, wait_for_services
 from schemas.chat import ChatCompleted, ChatRequested
 from tests.simulator import running_simulator
-from tests.stack import LiveStack
+from tests.stack import LiveStack, live_stack
 from tests.workers.chat.running import Books, Place, ask, place, until
 
 KAFKA, POSTGRES = "kafka", "postgres"
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LiveStack]:
+    """One of its own: a broker that holds the topics of all tests takes long to come back."""
+    with live_stack("outages-test") as live:
+        yield live
 
 
 @pytest.fixture(scope="module")
