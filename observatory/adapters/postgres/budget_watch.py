@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 
 from asyncpg import Record
 
@@ -101,14 +102,16 @@ async def _count_again(connection: Connection, periods: Sequence[_Period]) -> No
     tenants = list({period.budget.tenant_id for period in periods})
     first = min(period.start for period in periods)
     changed = await connection.fetch(_SQL["changed"], seen_until, tenants, first, timeout=_QUERY_S)
-    if not changed:
-        return
-    minutes = [row["minute"] for row in changed]
     ids, starts = _columns(periods)
-    await connection.execute(
-        _SQL["count_again"], [row["tenant_id"] for row in changed], minutes, ids, starts,
-        [period.end for period in periods], minutes[0], minutes[-1] + _MINUTE, timeout=_QUERY_S,
-    )  # fmt: skip
+    ends = [period.end for period in periods]
+    # Day by day, as facts are stored: a minute is looked for in one chunk and not in all.
+    for _, rows in groupby(changed, key=lambda row: row["minute"].date()):
+        day = list(rows)
+        minutes = [row["minute"] for row in day]
+        await connection.execute(
+            _SQL["count_again"], [row["tenant_id"] for row in day], minutes, ids, starts, ends,
+            minutes[0], minutes[-1] + _MINUTE, timeout=_QUERY_S,
+        )  # fmt: skip
 
 
 async def _charged(

@@ -50,21 +50,27 @@ SELECT DISTINCT tenant_id, date_trunc('minute', started_at) AS minute
  ORDER BY 2, 1
 
 -- name: count_again
--- The minutes $1, $2 (tenant, minute; the first is $6, the last begins before $7) of the periods $3, $4, $5.
-WITH touched AS (
+-- The minutes $1, $2 (tenant, minute; the first is $6, the last begins before $7) of the periods $3, $4, $5. Their facts
+-- are read once, whatever number of budgets they fall under.
+WITH facts AS MATERIALIZED (
+  SELECT m.tenant_id, m.minute, c.cost_usd, c.request_model, c.user_id, c.api_key_id, c.conversation_id, c.tags
+    FROM unnest($1::text[], $2::timestamptz[]) AS m (tenant_id, minute)
+    JOIN ledger.calls c
+      ON c.tenant_id = m.tenant_id AND c.started_at >= m.minute AND c.started_at < m.minute + interval '1 minute'
+     AND c.started_at >= $6 AND c.started_at < $7 AND c.status <> 'not_sent'
+), touched AS (
   SELECT b.budget_id, b.tenant_id, b.scope, b.scope_value, p.period_start, m.minute
     FROM unnest($3::text[], $4::timestamptz[], $5::timestamptz[]) AS p (budget_id, period_start, ends)
     JOIN journal.budgets b ON b.budget_id = p.budget_id
     JOIN unnest($1::text[], $2::timestamptz[]) AS m (tenant_id, minute)
       ON m.tenant_id = b.tenant_id AND m.minute >= p.period_start AND (p.ends IS NULL OR m.minute < p.ends)
 ), counted AS MATERIALIZED (
-  SELECT t.budget_id, t.period_start, t.minute, coalesce(sum(c.cost_usd), 0) AS cost_usd,
-         count(*) FILTER (WHERE c.call_id IS NOT NULL AND c.cost_usd IS NULL) AS unpriced_calls
+  SELECT t.budget_id, t.period_start, t.minute, coalesce(sum(f.cost_usd), 0) AS cost_usd,
+         count(*) FILTER (WHERE f.tenant_id IS NOT NULL AND f.cost_usd IS NULL) AS unpriced_calls
     FROM touched t
-    LEFT JOIN ledger.calls c
-      ON c.tenant_id = t.tenant_id AND c.started_at >= t.minute AND c.started_at < t.minute + interval '1 minute'
-     AND c.started_at >= $6 AND c.started_at < $7 AND c.status <> 'not_sent'
-     AND journal.in_scope(t.scope, t.scope_value, c.request_model, c.user_id, c.api_key_id, c.conversation_id, c.tags)
+    LEFT JOIN facts f
+      ON f.tenant_id = t.tenant_id AND f.minute = t.minute
+     AND journal.in_scope(t.scope, t.scope_value, f.request_model, f.user_id, f.api_key_id, f.conversation_id, f.tags)
    GROUP BY 1, 2, 3
 ), changes AS MATERIALIZED (
   SELECT n.budget_id, n.period_start, n.minute, n.cost_usd, n.unpriced_calls,
