@@ -56,10 +56,10 @@ SELECT b.*, p.period_start, p.resets_at, coalesce(p.spent_usd, 0) AS spent_usd,
 SELECT coalesce(sum(journal.charge_of(status, cost_state, cost_usd)), 0) AS spent_usd,
        coalesce(array_agg(call_id) FILTER (
          WHERE status = 'not_sent' OR journal.charge_of(status, cost_state, cost_usd) IS NULL), '{}') AS open
-  FROM journal.attempts
+  FROM journal.attempts, LATERAL (SELECT replace(record, '\u0000', '\ufffd')::jsonb AS said) AS r
  WHERE tenant_id = $1 AND started_at >= $4 AND started_at < $5
-   AND journal.in_scope($2, $3, model, replace(record, '\u0000', '\ufffd')::jsonb ->> 'user_id', replace(record, '\u0000', '\ufffd')::jsonb ->> 'api_key_id',
-                        replace(record, '\u0000', '\ufffd')::jsonb ->> 'conversation_id', replace(record, '\u0000', '\ufffd')::jsonb -> 'tags');
+   AND journal.in_scope($2, $3, model, said ->> 'user_id', said ->> 'api_key_id',
+                        said ->> 'conversation_id', said -> 'tags');
 
 -- name: spent_long_ago
 -- The same of calls of which only the fact is left.
@@ -77,13 +77,13 @@ WITH held AS (
      SET reserved = true
    WHERE a.call_id IN (
      SELECT call_id
-       FROM journal.attempts
+       FROM journal.attempts, LATERAL (SELECT replace(record, '\u0000', '\ufffd')::jsonb AS said) AS r
       WHERE tenant_id = $1 AND (started_at >= $4 OR call_id = ANY ($5::uuid[]))
         AND (status = 'not_sent' OR journal.charge_of(status, cost_state, cost_usd) IS NULL)
-        AND journal.in_scope($2, $3, model, replace(record, '\u0000', '\ufffd')::jsonb ->> 'user_id', replace(record, '\u0000', '\ufffd')::jsonb ->> 'api_key_id',
-                             replace(record, '\u0000', '\ufffd')::jsonb ->> 'conversation_id', replace(record, '\u0000', '\ufffd')::jsonb -> 'tags')
+        AND journal.in_scope($2, $3, model, said ->> 'user_id', said ->> 'api_key_id',
+                             said ->> 'conversation_id', said -> 'tags')
       ORDER BY call_id
-        FOR UPDATE)
+        FOR UPDATE OF attempts)
   RETURNING a.call_id, coalesce(a.cost_usd, 0) AS amount_usd, journal.charge_of(a.status, a.cost_state, a.cost_usd) AS charge
 )
 INSERT INTO journal.reservations (call_id, budget_id, period_start, amount_usd, charged_usd)
@@ -93,11 +93,11 @@ RETURNING call_id, amount_usd, charged_usd;
 -- name: spent_since
 -- What calls of tenant $1 in scope $2, $3 have cost that began from $4 on, or are among $5, and cannot change any more.
 SELECT coalesce(sum(cost_usd), 0) AS spent_usd
-  FROM journal.attempts
+  FROM journal.attempts, LATERAL (SELECT replace(record, '\u0000', '\ufffd')::jsonb AS said) AS r
  WHERE tenant_id = $1 AND (started_at >= $4 OR call_id = ANY ($5::uuid[]))
    AND status <> 'not_sent' AND journal.charge_of(status, cost_state, cost_usd) IS NOT NULL
-   AND journal.in_scope($2, $3, model, replace(record, '\u0000', '\ufffd')::jsonb ->> 'user_id', replace(record, '\u0000', '\ufffd')::jsonb ->> 'api_key_id',
-                        replace(record, '\u0000', '\ufffd')::jsonb ->> 'conversation_id', replace(record, '\u0000', '\ufffd')::jsonb -> 'tags');
+   AND journal.in_scope($2, $3, model, said ->> 'user_id', said ->> 'api_key_id',
+                        said ->> 'conversation_id', said -> 'tags');
 
 -- name: open_period
 INSERT INTO journal.budget_periods (budget_id, period_start, resets_at, opening_usd, spent_usd, reserved_usd)
