@@ -52,6 +52,7 @@ _MARKER = ".llm-observatory"
 
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _LONGEST_SOCKET_FOLDER = 85  # PostgreSQL appends "/.s.PGSQL.65535.lock" and must stay under 108 bytes
+ENDING_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -307,9 +308,18 @@ def _refuse_taken_ports(spec: StackSpec, supervisor: Supervisor) -> None:
         if holder is not None and str(spec.data_dir) in holder.command:
             # Our own, of a supervisor that was killed: it is on its way out.
             wait_until(partial(ports.is_free, port), what=f"{holder} does not end", timeout_s=90)
-        elif not ports.is_free(port):
+        elif not (ports.is_free(port) or (holder is None and _is_soon_free(port))):
             by = holder or "another process"
             raise StackError(f"Port {port} is taken by {by}: stop it or choose another port (OBSERVATORY_…_PORT).")
+
+
+def _is_soon_free(port: int) -> bool:
+    """A port that nobody is seen to hold may belong to a process that is just ending: its socket goes last."""
+    try:
+        wait_until(partial(ports.is_free, port), what=f"port {port} is taken", timeout_s=ENDING_S)
+    except StackError:
+        return False
+    return True
 
 
 def _postgres_sockets(spec: StackSpec) -> Path | None:
