@@ -106,14 +106,18 @@ def read_fact(record: Record, retention_days: int) -> Fact:
 
     Raises `Unreadable`.
     """
+    return _fact(read_call(record), record, retention_days)
+
+
+def read_call(record: Record) -> CallFields:
+    """The fields of a call, as the schema has them. Raises `Unreadable`."""
     value = record.value
     if value is None or b"\\" in value or b"\x7f" in value or not _of_our_type(record):
-        return _fact(_judged_by_schema(record), record, retention_days)
+        return _judged_by_schema(record)
     try:
-        call = _decode(value)
+        return _decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        call = _judged_by_schema(record)
-    return _fact(call, record, retention_days)
+        return _judged_by_schema(record)
 
 
 def _of_our_type(record: Record) -> bool:
