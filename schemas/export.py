@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from schemas.base import Event
-from schemas.topics import EVENT_TYPES, TOPICS, Topic
+from schemas.topics import EVENT_TYPES, TOPICS, WRITTEN_BY_CLIENTS, Topic
 
 GENERATED = Path(__file__).parent / "generated"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -103,12 +103,12 @@ def _channel(topic: Topic) -> Json:
 
 
 def _operations(topic: Topic) -> Mapping[str, Json]:
-    """Anybody may write requests and read every topic; AsyncAPI names operations by what a client does."""
+    """Anybody may write requests and feedback and read every topic; AsyncAPI names operations by what a client does."""
     channel = _ref("channels", topic.name)
     operations: dict[str, Json] = {
         f"receive {topic.name}": {"action": "receive", "channel": channel, "summary": f"Subscribe to {topic.name}."}
     }
-    if any(event.ce_type.split(".")[1] == "requested" for event in topic.events):
+    if topic in WRITTEN_BY_CLIENTS:
         operations[f"send {topic.name}"] = {
             "action": "send",
             "channel": channel,

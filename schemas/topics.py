@@ -10,6 +10,7 @@ from schemas.alerts import AlertRaised, AlertResolved
 from schemas.base import Event
 from schemas.calls import LlmCallRecorded
 from schemas.chat import ChatCompleted, ChatDelta, ChatFailed, ChatRequested, ChatRestarted
+from schemas.feedback import FeedbackGiven
 
 DAY_MS = 24 * 60 * 60 * 1000
 MAX_RECORD_BYTES = 8_000_000
@@ -73,8 +74,24 @@ ALERT_EVENTS = Topic(
     description="What needs attention: budgets that reach a threshold, models without a price; and when it is over.",
     retention_ms=30 * DAY_MS,
 )
+FEEDBACK_GIVEN = Topic(
+    name="feedback.given",
+    key="conversation_id, else request_id",
+    events=(FeedbackGiven,),
+    description="How good answers were. Publish here, under any key, to have an answer's score counted.",
+    retention_ms=30 * DAY_MS,
+)
+FEEDBACK_ROUTED = Topic(
+    name="feedback.routed",
+    key="as the request's calls",
+    events=(FeedbackGiven,),
+    description="Feedback again, each in the partition of the calls that it is about, its conversation filled in.",
+    retention_ms=30 * DAY_MS,
+)
 
-TOPICS: tuple[Topic, ...] = (CHAT_REQUESTS, CHAT_RESPONSES, LLM_CALLS, ALERT_EVENTS)
+TOPICS: tuple[Topic, ...] = (CHAT_REQUESTS, CHAT_RESPONSES, LLM_CALLS, ALERT_EVENTS, FEEDBACK_GIVEN, FEEDBACK_ROUTED)
+WRITTEN_BY_CLIENTS: tuple[Topic, ...] = (CHAT_REQUESTS, FEEDBACK_GIVEN)
+"""What any client may publish to; the others are written by our processes alone."""
 
 EVENT_TYPES: dict[str, type[Event]] = {event.ce_type: event for topic in TOPICS for event in topic.events}
 

@@ -30,6 +30,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "demo": "Send 200 mixed chat requests through the whole path and show what they cost.",
         "publish": "Publish chat requests: from arguments, a file or stdin.",
         "subscribe": "Follow a request, a conversation or a topic.",
+        "feedback": "Say how good the answer to a request was.",
         "costs": "Cost, tokens and latency by model, tenant, user, conversation, provider or time.",
         "waste": "What attempts cost that gave no answer, by cause.",
         "prices": "The price book: list, show, set, import, diff, history.",

@@ -10,9 +10,10 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # i
 from schemas.chat import ChatRequested
 from schemas.compatibility import breaking_changes, surprises
 from schemas.export import ASYNCAPI, GENERATED, asyncapi, event_schema, files, write
+from schemas.feedback import FeedbackGiven
 from schemas.topics import EVENT_TYPES, TOPICS
 
-WRITTEN_BY_CLIENTS = {ChatRequested.ce_type}
+WRITTEN_BY_CLIENTS = {ChatRequested.ce_type, FeedbackGiven.ce_type}
 ACTIONS = {"send", "receive"}
 
 

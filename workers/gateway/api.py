@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.http import CreateConversation, PostMessage, Problem, SendChat
+from schemas.http_feedback import GiveFeedback
 from schemas.prices import SetPrices
 from workers.gateway.access import KeyRing
 from workers.gateway.bodies import ClientLeft
@@ -22,7 +23,7 @@ from workers.gateway.refusals import Refusal, broken
 log = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
-_READ: Sequence[type[BaseModel]] = (CreateConversation, SendChat, PostMessage, SetPrices)
+_READ: Sequence[type[BaseModel]] = (CreateConversation, SendChat, PostMessage, GiveFeedback, SetPrices)
 """The bodies that `api_bodies` reads, of which FastAPI knows nothing."""
 
 _CODES: Mapping[int, str] = {404: "not_found", 405: "method_not_allowed"}

@@ -18,6 +18,7 @@ from workers.gateway.api_alerts import alerts_router
 from workers.gateway.api_budgets import BudgetDesk, budgets_router
 from workers.gateway.api_chat import ChatDesk, chat_router
 from workers.gateway.api_conversations import ConversationStore, conversations_router
+from workers.gateway.api_feedback import FeedbackDesk, feedback_router
 from workers.gateway.api_prices import PriceDesk, prices_router
 from workers.gateway.api_repricing import RepricingDesk, repricing_router
 from workers.gateway.database import Database
@@ -121,6 +122,7 @@ def _api(gateway: Gateway) -> FastAPI:
         gateway.keys,
         conversations_router(ConversationStore(gateway.database), desk),
         chat_router(desk, gateway.database, patience_s),
+        feedback_router(FeedbackDesk(gateway.publisher, lambda: gateway.listener.ready)),
         budgets_router(BudgetDesk(gateway.database)),
         alerts_router(gateway.database),
         prices_router(PriceDesk(gateway.database)),
