@@ -12,6 +12,8 @@ from uuid import UUID
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
 from aiokafka.structs import ConsumerRecord, RecordMetadata
@@ -94,6 +96,7 @@ def new_consumer(
     instance: str | None = None,
     fetch_min_bytes: int = 1,
     fetch_max_wait_ms: int = 250,
+    assignor: type[AbstractPartitionAssignor] = RoundRobinPartitionAssignor,
 ) -> AIOKafkaConsumer:
     """A consumer, not yet started or subscribed, that begins at the oldest record and commits only when told.
 
@@ -109,6 +112,7 @@ def new_consumer(
         auto_offset_reset="earliest",
         fetch_min_bytes=fetch_min_bytes,
         fetch_max_wait_ms=fetch_max_wait_ms,
+        partition_assignment_strategy=(assignor,),
         max_partition_fetch_bytes=CLIENT_LIMIT_BYTES,
         session_timeout_ms=10_000,
         heartbeat_interval_ms=2_000,

@@ -6,6 +6,7 @@ histogram. Packed histograms are merged by adding the counts of equal indexes, h
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
 SCALE = 5
@@ -48,6 +49,16 @@ def unpack(packed: Iterable[int]) -> dict[int, int]:
         index = (entry + _HALF) >> _SHIFT
         counts[index] = counts.get(index, 0) + entry - (index << _SHIFT)
     return counts
+
+
+def add_to_packed(packed: list[int], value_ms: float) -> None:
+    """Counts one more duration in a packed histogram, in place."""
+    index = index_of(value_ms)
+    place = bisect_left(packed, (index << _SHIFT) - _HALF)
+    if place < len(packed) and (packed[place] + _HALF) >> _SHIFT == index:
+        packed[place] += 1
+    else:
+        packed.insert(place, (index << _SHIFT) + 1)
 
 
 def merge(*histograms: Iterable[int]) -> list[int]:

@@ -1,0 +1,115 @@
+"""States and offsets of the stateful processors: SQL only; what is written when is decided by `streams.engine`."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from observatory.adapters.postgres.pool import Connection, Database, Pool
+from observatory.adapters.postgres.queries import load_queries
+
+_SQL = load_queries("observatory.adapters.postgres", "streams.sql")
+
+
+class Input(NamedTuple):
+    """One partition of one topic as one sink reads it."""
+
+    sink: str
+    topic: str
+    part: int
+
+
+class Stored(NamedTuple):
+    """How far an input was applied, in its newest log."""
+
+    log_epoch: int
+    next_offset: int
+    last_record_at: datetime | None
+
+
+class Step(NamedTuple):
+    """An input moves on to an offset."""
+
+    input: Input
+    log_epoch: int
+    next_offset: int
+    last_record_at: datetime | None
+    applied_until: datetime
+
+
+class KeptState(NamedTuple):
+    """One row of a fold's table; `state` is JSON text."""
+
+    part: int
+    key: str
+    version: int
+    touched_at: datetime
+    state: str
+
+
+async def stored_offsets(database: Database, sinks: Sequence[str], topics: Sequence[str]) -> dict[Input, Stored]:
+    """How far each input is applied; those that were never read are missing."""
+    rows = await database.fetch(_SQL["stored_offsets"], list(sinks), list(topics))
+    return {Input(*row[:3]): Stored(*row[3:]) for row in map(tuple, rows)}
+
+
+async def open_logs(pool: Pool, owner: str, begins: Iterable[tuple[Input, int, int]]) -> None:
+    """Begins logs, each from `(input, log_epoch, next_offset)`; a row that is there already stays."""
+    rows = [(*source, epoch, offset) for source, epoch, offset in begins]
+    if rows:
+        await pool.execute(_SQL["open_logs"], owner, *map(list, zip(*rows, strict=True)))
+
+
+async def lock_offsets(connection: Connection, sinks_and_parts: Iterable[tuple[str, int]]) -> dict[Input, Stored]:
+    """Locks the offsets of these sinks and partitions, of every topic, and tells where they stand.
+
+    All lockers go in one order, so none waits for another in a circle.
+    """
+    columns = list(map(list, zip(*sinks_and_parts, strict=True)))
+    found: dict[Input, Stored] = {}
+    for sink, topic, part, epoch, offset in await connection.fetch(_SQL["lock_offsets"], *columns):
+        found[Input(sink, topic, part)] = Stored(epoch, offset, None)
+    return found
+
+
+async def move_offsets(connection: Connection, owner: str, steps: Iterable[Step]) -> None:
+    """Moves offsets that this transaction has locked."""
+    rows = [(*step.input, *step[1:]) for step in steps]
+    await connection.execute(_SQL["move_offsets"], owner, *map(list, zip(*rows, strict=True)))
+
+
+async def note_drained(pool: Pool, drained: Iterable[tuple[Input, int, int, datetime]]) -> None:
+    """Moves `applied_until` of inputs that are still at `(input, log_epoch, next_offset, until)`."""
+    rows = [(*source, *rest) for source, *rest in drained]
+    if rows:
+        await pool.execute(_SQL["note_drained"], *map(list, zip(*rows, strict=True)))
+
+
+async def load_states(
+    database: Database, table: str, names: Iterable[tuple[int, str]]
+) -> list[tuple[int, str, int, str]]:
+    """`(part, key, version, state)` of those that exist."""
+    columns = map(list, zip(*names, strict=True))
+    rows = await database.fetch(_SQL["load_states"].format(table=table), *columns)
+    return [(row["part"], row["key"], row["version"], row["state"]) for row in rows]
+
+
+async def keep_states(connection: Connection, table: str, states: Iterable[KeptState]) -> None:
+    """Writes states, new ones and over old ones. They are sorted, so that two writers never wait in a circle."""
+    columns = map(list, zip(*sorted(states), strict=True))
+    await connection.execute(_SQL["keep_states"].format(table=table), *columns)
+
+
+async def all_states(database: Database, table: str, part: int) -> list[KeptState]:
+    """Every state of one partition, by key."""
+    return [KeptState(*row) for row in await database.fetch(_SQL["all_states"].format(table=table), part)]
+
+
+async def delete_states(connection: Connection, table: str, parts: Sequence[int]) -> None:
+    """Removes the states of these partitions."""
+    await connection.execute(_SQL["delete_states"].format(table=table), list(parts))
+
+
+async def delete_untouched(pool: Pool, table: str, keep: timedelta, most: int) -> int:
+    """Removes up to `most` states that nothing changed for so long; returns how many."""
+    status = await pool.execute(_SQL["delete_untouched"].format(table=table), keep, most)
+    return int(status.split()[-1])

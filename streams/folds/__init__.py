@@ -1,0 +1,1 @@
+"""The stateful processors, and what they relay."""

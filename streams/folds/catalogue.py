@@ -1,0 +1,9 @@
+"""Every fold and every relay that the stream workers run."""
+
+from streams.engine.fold import Relay
+from streams.engine.states import AnyFold
+from streams.folds.recent_calls import RECENT_CALLS
+from streams.folds.windows import WINDOWS
+
+FOLDS: tuple[AnyFold, ...] = (RECENT_CALLS, WINDOWS)
+RELAYS: tuple[Relay, ...] = ()

@@ -1,0 +1,78 @@
+"""Topics and a database of a test's own, the stream workers on them, and what their states must be."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiokafka import TopicPartition
+
+from observatory.adapters.kafka import new_consumer
+from observatory.adapters.postgres.streams import Input
+from streams.app import main
+from streams.engine.comparison import FoldComparison, compare, read_offsets
+from streams.engine.fold import Relay
+from streams.engine.states import AnyFold
+from streams.folds.catalogue import FOLDS, RELAYS
+from tests.streams.ledger.ground import Ground
+
+
+@dataclass(frozen=True)
+class StreamGround(Ground):
+    """One test's Kafka topics and database, with stream workers as a task or as processes."""
+
+    @asynccontextmanager
+    async def workers(self, folds: Sequence[AnyFold] = FOLDS, relays: Sequence[Relay] = RELAYS) -> AsyncIterator[None]:
+        """A stream worker as a task; stopped at the end, and whatever it raised is raised."""
+        stop = asyncio.Event()
+        task = asyncio.create_task(main(self.settings, stop, folds, relays))
+        try:
+            yield
+        finally:
+            stop.set()
+            await task
+
+    async def worker_process(self, number: int = 1) -> asyncio.subprocess.Process:
+        """A stream worker as a process, which the test has to end."""
+        environment = {
+            **os.environ,
+            "OBSERVATORY_KAFKA": self.settings.kafka.bootstrap,
+            "OBSERVATORY_TOPIC_PREFIX": self.settings.kafka.topic_prefix,
+            "OBSERVATORY_DATABASE_URL": self.settings.database_url,
+            "OBSERVATORY_LOG_LEVEL": "WARNING",
+            "OBSERVATORY_INSTANCE": f"streams-test-{number}",
+        }
+        return await asyncio.create_subprocess_exec(sys.executable, "-m", "streams.app", env=environment)
+
+    async def until_streamed(self, folds: Sequence[AnyFold] = FOLDS) -> None:
+        """Returns when every fold has applied all that is in its topics now."""
+        consumer = new_consumer(self.settings.kafka, "test")
+        await consumer.start()
+        try:
+            ends: dict[Input, int] = {}
+            for fold in folds:
+                for topic in fold.inputs:
+                    name = self.settings.kafka.topic_prefix + topic.name
+                    partitions = [TopicPartition(name, part) for part in range(topic.partitions)]
+                    for tp, end in (await consumer.end_offsets(partitions)).items():
+                        ends[Input(fold.sink, topic.name, tp.partition)] = end
+        finally:
+            await consumer.stop()
+        await self.until(lambda: self._streamed(folds, ends))
+
+    async def _streamed(self, folds: Sequence[AnyFold], ends: dict[Input, int]) -> bool:
+        async with self.pool.acquire() as connection:
+            stored = await read_offsets(connection, folds)
+        return all(source in stored and stored[source].next_offset >= end for source, end in ends.items())
+
+    async def compared(self, folds: Sequence[AnyFold] = FOLDS) -> dict[str, FoldComparison]:
+        """Stored states against the folds run once over the topics."""
+        consumer = new_consumer(self.settings.kafka, "test")
+        await consumer.start()
+        try:
+            found = await compare(self.pool, consumer, self.settings.kafka.topic_prefix, folds)
+        finally:
+            await consumer.stop()
+        return {one.fold: one for one in found}
