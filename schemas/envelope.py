@@ -3,7 +3,7 @@
 `ce_id` is deterministic, so an event that is sent twice has one id. Records from clients may lack every header.
 """
 
-import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -41,9 +41,9 @@ def adjustment_id(*named_by: str) -> UUID:
     return uuid5(CALL_NAMESPACE, "\x1f".join(("adjustment", *named_by)))
 
 
-def new_traceparent() -> str:
-    """A W3C `traceparent` that starts a new sampled trace."""
-    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+def spans_id(trace_id: str, span_ids: Iterable[str]) -> UUID:
+    """The id of a record of spans: of what it holds."""
+    return uuid5(EVENT_NAMESPACE, "\x1f".join(("spans", trace_id, *span_ids)))
 
 
 @dataclass(frozen=True, slots=True)

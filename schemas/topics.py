@@ -11,6 +11,7 @@ from schemas.base import Event
 from schemas.calls import LlmCallRecorded
 from schemas.chat import ChatCompleted, ChatDelta, ChatFailed, ChatRequested, ChatRestarted
 from schemas.feedback import FeedbackGiven
+from schemas.spans import SpansReceived
 
 DAY_MS = 24 * 60 * 60 * 1000
 MAX_RECORD_BYTES = 8_000_000
@@ -89,7 +90,22 @@ FEEDBACK_ROUTED = Topic(
     retention_ms=30 * DAY_MS,
 )
 
-TOPICS: tuple[Topic, ...] = (CHAT_REQUESTS, CHAT_RESPONSES, LLM_CALLS, ALERT_EVENTS, FEEDBACK_GIVEN, FEEDBACK_ROUTED)
+TRACE_SPANS = Topic(
+    name="trace.spans",
+    key="trace_id",
+    events=(SpansReceived,),
+    description="Spans of traces: of our own requests, and of the applications that send theirs.",
+)
+
+TOPICS: tuple[Topic, ...] = (
+    CHAT_REQUESTS,
+    CHAT_RESPONSES,
+    LLM_CALLS,
+    ALERT_EVENTS,
+    FEEDBACK_GIVEN,
+    FEEDBACK_ROUTED,
+    TRACE_SPANS,
+)
 WRITTEN_BY_CLIENTS: tuple[Topic, ...] = (CHAT_REQUESTS, FEEDBACK_GIVEN)
 """What any client may publish to; the others are written by our processes alone."""
 

@@ -17,7 +17,7 @@ from observatory.cli.outside import kafka_problems, publisher
 from observatory.cli.problems import Problem
 from observatory.rules.subscription import Outcome
 from schemas.chat import ChatRequested
-from schemas.envelope import event_id, new_traceparent, request_key
+from schemas.envelope import event_id, request_key
 from schemas.topics import CHAT_REQUESTS
 
 OnPublished = Callable[[ChatRequested, RecordMetadata], None]
@@ -110,4 +110,4 @@ async def publish_request(out: Publisher, request: ChatRequested) -> Future[Reco
     """Buffers a request under its own id and key; the future ends when it is acknowledged."""
     ce_id = event_id(request_key(request.tenant_id, request.request_id), ChatRequested.ce_type)
     key = request.conversation_id or str(request.request_id)
-    return await out.publish(CHAT_REQUESTS, key, request, ce_id, new_traceparent())
+    return await out.publish(CHAT_REQUESTS, key, request, ce_id)

@@ -12,11 +12,13 @@ from observatory.adapters.postgres.pool import insist, open_pool, times_as_numbe
 from observatory.adapters.process import run
 from observatory.adapters.settings import Settings
 from observatory.adapters.telemetry import MetricsServer
+from observatory.adapters.tracing import Tracing
 from schemas.topics import LLM_CALLS
 from streams.ledger.alerting import watch
 from streams.ledger.loop import Loop
 from streams.ledger.progress import Progress
 from streams.ledger.retention import keep_clean
+from streams.ledger.tracing import BatchTraces
 from streams.ledger.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -53,13 +55,16 @@ async def main(settings: Settings, stop: asyncio.Event, group: str = SINK) -> No
     await consumer.start()
     offsets = SinkOffsets(SINK, topic, owner)
     progress = Progress(topic, consumer, pool, offsets)
-    writer = Writer(pool, offsets, publisher, progress, settings.facts_retention_days)
+    tracing = Tracing(settings, SINK)
+    traces = BatchTraces(tracing)
+    writer = Writer(pool, offsets, publisher, progress, settings.facts_retention_days, traces)
     loop = Loop(
         topic=topic, consumer=consumer, pool=pool, offsets=offsets, writer=writer, progress=progress,
         retention_days=settings.facts_retention_days,
     )  # fmt: skip
     server = MetricsServer(settings.metrics_host, settings.metrics_port, lambda: _health(progress))
     await server.start()
+    tracing.start()
     beside = [
         asyncio.create_task(keep_clean(pool, settings)),
         asyncio.create_task(watch(settings, publisher, owner)),
@@ -73,6 +78,7 @@ async def main(settings: Settings, stop: asyncio.Event, group: str = SINK) -> No
         await server.stop()
         await consumer.stop()
         await publisher.stop()
+        await tracing.stop()
         await pool.close()
 
 

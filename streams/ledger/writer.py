@@ -19,6 +19,7 @@ from schemas.topics import LLM_CALLS, Topic
 from streams.ledger import metrics
 from streams.ledger.batch import Bad, Batch, halves, new_batch
 from streams.ledger.sink import write
+from streams.ledger.tracing import BatchTraces
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +45,10 @@ class Writer:
     """Writes one batch at a time."""
 
     def __init__(
-        self, pool: Pool, offsets: SinkOffsets, dead_letters: DeadLetters, watcher: Watcher, retention_days: int
-    ) -> None:
-        self._pool, self._offsets, self._dead_letters = pool, offsets, dead_letters
+        self, pool: Pool, offsets: SinkOffsets, dead_letters: DeadLetters, watcher: Watcher, retention_days: int,
+        traces: BatchTraces | None = None,
+    ) -> None:  # fmt: skip
+        self._pool, self._offsets, self._dead_letters, self._traces = pool, offsets, dead_letters, traces
         self._watcher, self._retention_days = watcher, retention_days
 
     async def write(self, batch: Batch) -> None:
@@ -59,6 +61,8 @@ class Writer:
         metrics.BATCH_RECORDS.observe(len(batch.records))
         metrics.EVENTS.inc(len(batch.records))
         self._watcher.applied(batch.moves)
+        if self._traces is not None:
+            self._traces.applied(batch.records, started)
 
     async def _write(self, batch: Batch) -> None:
         """A batch that is refused is written in halves, down to the record at fault."""

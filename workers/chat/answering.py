@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from datetime import UTC, datetime
 
 import orjson
@@ -16,6 +17,7 @@ from observatory.adapters.providers.registry import NoSuchProvider, Providers
 from observatory.adapters.settings import ChatSettings
 from observatory.rules.attempts import AttemptIdentity, not_sent, record_json
 from observatory.rules.retry import may_retry, next_pause_s
+from observatory.rules.tracing import attempt_span_id
 from schemas.chat import ChatError, ChatRequested, Message
 from schemas.envelope import call_id
 from workers.chat.attempt import Answered, Caller, Cancelled, Ended, Sending
@@ -111,6 +113,7 @@ class Answering:
 
     async def _begin(self, work: Work, provider: LLMProvider) -> datetime | ChatError | None:
         """The next attempt, in its own commit; None when epoch or lease are lost, or why a budget refuses."""
+        begun_at = time.monotonic()
         while True:
             try:
                 next_attempt = self._next(work, provider)
@@ -122,6 +125,7 @@ class Answering:
                 continue
             if isinstance(started_at, Refusal):
                 return await self._budgeting.error_of(started_at)
+            work.timeline.step("begin", begun_at, time.monotonic())
             if started_at is not None:
                 work.attempts = next_attempt.attempt
                 work.capped = next_attempt.start.reservation is not None
@@ -162,8 +166,9 @@ class Answering:
         stream = AnswerStream(self._publisher, work) if work.request.stream else None
         if stream:
             await stream.open(restarted)
+        id_ = call_id(*work.delivery.key, work.attempts)
         sending = Sending(
-            call_id=call_id(*work.delivery.key, work.attempts),
+            call_id=id_,
             number=work.attempts,
             provider=provider,
             request=self._budgeting.capped(work.request) if work.capped else work.request,
@@ -172,12 +177,17 @@ class Answering:
             queue_ms=work.queue_ms,
             claimed_at=work.claimed_at,
             on_chunk=stream.add if stream else None,
+            traceparent=work.delivery.span.context._replace(span_id=attempt_span_id(id_)).traceparent,
         )
+        sent_at = time.monotonic()
+        work.timeline.step("policy", None, sent_at)
         try:
             ended = await self._caller.call(sending)
         except Cancelled as cancelled:
+            work.timeline.attempt(id_, work.attempts, provider, cancelled.ended.result, sent_at, time.monotonic())
             await self._settler.attempt(work, provider, cancelled.ended.result)
             raise asyncio.CancelledError from None
+        work.timeline.attempt(id_, work.attempts, provider, ended.result, sent_at, time.monotonic())
         if stream:
             await stream.close()
         return ended

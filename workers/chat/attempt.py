@@ -55,6 +55,7 @@ class Sending:
     queue_ms: float
     claimed_at: float
     on_chunk: OnChunk | None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class Caller:
             attempt=sending.number,
             request=sending.request,
             timeout_s=max(budget_s, 0.001),
+            traceparent=sending.traceparent,
         )
         try:
             # The provider keeps the budget itself and then tells what it had learned; this is for one that does not.

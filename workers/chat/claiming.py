@@ -12,6 +12,7 @@ from observatory.adapters.postgres.journal import Claim, Claimed, Journal, Reque
 from observatory.adapters.postgres.pool import insist
 from observatory.adapters.postgres.reservations import StaleBudgets
 from observatory.adapters.settings import Settings
+from observatory.adapters.tracing import Tracing
 from workers.chat.answering import Answering
 from workers.chat.budgeting import Budgeting
 from workers.chat.delivery import Delivery
@@ -20,6 +21,7 @@ from workers.chat.leases import Leases
 from workers.chat.metrics import IN_FLIGHT, WAITING
 from workers.chat.outbox import Outbox
 from workers.chat.queue import RequestQueue
+from workers.chat.tracing import Timeline
 from workers.chat.work import Work
 
 log = logging.getLogger(__name__)
@@ -43,12 +45,14 @@ class Claiming:
         outbox: Outbox,
         answering: Answering,
         budgeting: Budgeting,
+        tracing: Tracing,
         wake: asyncio.Event,
     ) -> None:
         self._owner = settings.instance or "chat"
         self._slots = settings.chat.concurrency
         self._queue, self._intake, self._journal, self._leases = queue, intake, journal, leases
         self._outbox, self._answering, self._budgeting, self._wake = outbox, answering, budgeting, wake
+        self._tracing = tracing
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -135,14 +139,16 @@ class Claiming:
         )
 
     def _start(self, delivery: Delivery, claim: Claim, claimed: Claimed, asked_at: float) -> None:
+        claimed_at = time.monotonic()
         work = Work(
             delivery=delivery,
             request=delivery.request,
             lease=self._leases.hold(delivery.key, claimed.epoch, asked_at + claimed.lease_left_s),
             claimed=claimed,
-            claimed_at=time.monotonic(),
+            claimed_at=claimed_at,
             capped=claim.first_attempt is not None and claim.first_attempt.reservation is not None,
             attempts=claimed.attempts,
+            timeline=Timeline(delivery, asked_at, claimed_at),
         )
         task = asyncio.create_task(self._answer(work))
         self._tasks.add(task)
@@ -155,6 +161,8 @@ class Claiming:
             # Not renewed, the lease ends; the request is claimed again and, should it fail so each time, given up.
             log.exception("answering failed", extra={"request_id": str(work.request.request_id)})
             finished = False
+        finally:
+            work.timeline.record(self._tracing)
         self._leases.release(work.lease)
         if finished:
             self._done(work.delivery)

@@ -1,6 +1,5 @@
 """A request as it was delivered by the topic, and the lease under which it is answered."""
 
-import re
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -8,20 +7,19 @@ from uuid import UUID
 
 from observatory.adapters.kafka import Record
 from observatory.adapters.postgres.journal import LeaseKey, RequestKey
+from observatory.adapters.tracing import Begun
 from observatory.rules.idempotency import body_sha256
 from schemas.chat import ChatRequested
-from schemas.envelope import Envelope, new_traceparent, request_key
-
-_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+from schemas.envelope import request_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Delivery:
-    """One record of `chat.requests` that could be read."""
+    """One record of `chat.requests` that could be read; `span` is that of answering it."""
 
     request: ChatRequested
     record: Record
-    traceparent: str
+    span: Begun
     sha256: bytes
     published_at: datetime
     deadline: datetime
@@ -37,6 +35,11 @@ class Delivery:
         return self.request.conversation_id or str(self.request.request_id)
 
     @property
+    def traceparent(self) -> str:
+        """What every record about this request carries: they come from answering it."""
+        return self.span.traceparent
+
+    @property
     def subject(self) -> UUID:
         """What the ids of its answers are made of."""
         return request_key(*self.key)
@@ -50,16 +53,13 @@ class Delivery:
         return "request", request.tenant_id, str(request.request_id)
 
 
-def delivery_of(envelope: Envelope, request: ChatRequested, record: Record, default_deadline_s: float) -> Delivery:
+def delivery_of(request: ChatRequested, record: Record, span: Begun, default_deadline_s: float) -> Delivery:
     """Binds a request to its record. Waiting counts from the broker's append time."""
     published_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
-    traceparent = envelope.traceparent
-    if traceparent is None or not _TRACEPARENT.fullmatch(traceparent):
-        traceparent = new_traceparent()
     return Delivery(
         request=request,
         record=record,
-        traceparent=traceparent,
+        span=span,
         sha256=body_sha256(request),
         published_at=published_at,
         deadline=request.deadline or published_at + timedelta(seconds=default_deadline_s),

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from observatory.adapters.kafka import Publisher, Record, Unreadable, new_consumer, read_event, topic_name
 from observatory.adapters.settings import Settings
+from observatory.adapters.tracing import Tracing
 from observatory.rules.positions import OffsetTracker
 from schemas.chat import ChatRequested
 from schemas.topics import CHAT_REQUESTS
@@ -37,8 +38,10 @@ RETRY_PAUSE_S = 1.0
 class Intake(ConsumerRebalanceListener):
     """Fills the queue; `wake` is set when something came."""
 
-    def __init__(self, settings: Settings, publisher: Publisher, queue: RequestQueue, wake: asyncio.Event) -> None:
-        self._publisher, self._queue, self._wake = publisher, queue, wake
+    def __init__(
+        self, settings: Settings, publisher: Publisher, tracing: Tracing, queue: RequestQueue, wake: asyncio.Event
+    ) -> None:
+        self._publisher, self._tracing, self._queue, self._wake = publisher, tracing, queue, wake
         self._default_deadline_s = settings.chat.deadline_s
         self._limit = settings.chat.concurrency * 2
         self._trackers: dict[int, OffsetTracker] = {}
@@ -119,7 +122,8 @@ class Intake(ConsumerRebalanceListener):
     async def _read(self, record: Record) -> Delivery | None:
         try:
             envelope, request = read_event(record, ChatRequested)
-            return delivery_of(envelope, request, record, self._default_deadline_s)
+            span = self._tracing.begin(envelope.traceparent)
+            return delivery_of(request, record, span, self._default_deadline_s)
         except Unreadable as error:
             await self.refuse(record, str(error))
             return None

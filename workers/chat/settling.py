@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 
@@ -61,7 +62,9 @@ class Settler:
         turn = _turn(work, message) if request.use_history else None
         outcome = _outcome(work, completed, turn)
         if len(outcome.body.encode()) > MAX_RECORD_BYTES:
-            outcome = _outcome(work, _failed(work, error("answer_too_large", "no record holds the answer")))
+            too_large = error("answer_too_large", "no record holds the answer")
+            work.timeline.failed = too_large.code
+            outcome = _outcome(work, _failed(work, too_large))
         return await self._settle(work, call, outcome)
 
     async def fail(
@@ -72,6 +75,7 @@ class Settler:
         if provider is not None and result is not None:
             call = _call(work, provider, result)
             _count(work, provider, result)
+        work.timeline.failed = reason.code
         return await self._settle(work, call, _outcome(work, _failed(work, reason)))
 
     async def drain(self) -> None:
@@ -79,12 +83,15 @@ class Settler:
         await self._commits.drain()
 
     async def _settle(self, work: Work, call: CallSettlement | None, outcome: Outcome | None) -> bool:
+        ended_at = time.monotonic()
         settled = await self._commits.submit(Settlement(call, outcome))
+        work.timeline.step("settle", ended_at, time.monotonic())
         try:
             await asyncio.gather(*self._sends(work, call, outcome, settled))
         except KafkaError as problem:
             # The journal's rows stay open: the sweeper sends them when the broker is back.
             log.warning("not published yet: %r", problem, extra={"request_id": str(work.request.request_id)})
+        work.timeline.step("publish", None, time.monotonic())
         if outcome is not None:
             OUTCOMES.labels(outcome.state if settled.finished else "discarded").inc()
         return settled.finished

@@ -9,6 +9,7 @@ from observatory.rules.attempts import AttemptIdentity
 from schemas.chat import ChatError, ChatRequested
 from schemas.envelope import call_id
 from workers.chat.delivery import Delivery, Lease
+from workers.chat.tracing import Timeline
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +26,7 @@ class Work:
     claimed_at: float
     capped: bool
     attempts: int
+    timeline: Timeline
     costs: list[tuple[Decimal | None, str]] = field(default_factory=list)
 
     @property

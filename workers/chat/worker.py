@@ -17,6 +17,7 @@ from observatory.adapters.postgres.prices import NoPrices
 from observatory.adapters.providers.registry import Providers
 from observatory.adapters.settings import Settings
 from observatory.adapters.telemetry import MetricsServer
+from observatory.adapters.tracing import Tracing
 from workers.chat.answering import Answering
 from workers.chat.attempt import Caller
 from workers.chat.budgeting import Budgeting
@@ -50,11 +51,12 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     publisher = Publisher(settings.kafka, name)
     providers = Providers(settings.providers, concurrency=chat.concurrency)
     outbox, leases = Outbox(journal, publisher), Leases(journal, chat.lease_s, chat.renew_s)
-    intake = Intake(settings, publisher, queue, wake)
+    tracing = Tracing(settings, "chat-worker")
+    intake = Intake(settings, publisher, tracing, queue, wake)
     budgeting = Budgeting(Budgets(pool), prices, chat.max_output_tokens)
     settler, caller = Settler(journal, outbox), Caller(prices)
     answering = Answering(chat, journal, settler, publisher, providers, caller, budgeting)
-    claiming = Claiming(settings, queue, intake, journal, leases, outbox, answering, budgeting, wake)
+    claiming = Claiming(settings, queue, intake, journal, leases, outbox, answering, budgeting, tracing, wake)
     metrics = MetricsServer(
         settings.metrics_host,
         settings.metrics_port,
@@ -63,6 +65,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     await publisher.start()
     await intake.start()
     await metrics.start()
+    tracing.start()
     running = [
         asyncio.create_task(part)
         for part in (
@@ -85,8 +88,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         for task in running[:-1]:
             task.cancel()
         await _close(
-            answering.drain, leases.hand_back_all, outbox.drain, intake.close, publisher.stop, providers.close,
-            metrics.stop, lazy.close, pool.close,
+            answering.drain, leases.hand_back_all, outbox.drain, intake.close, publisher.stop, tracing.stop,
+            providers.close, metrics.stop, lazy.close, pool.close,
         )  # fmt: skip
         running[-1].cancel()
 

@@ -19,6 +19,7 @@ from workers.gateway.access import KeyRing
 from workers.gateway.bodies import ClientLeft
 from workers.gateway.metrics import count
 from workers.gateway.refusals import Refusal, broken
+from workers.gateway.tracing import RequestTraces
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ _READ: Sequence[type[BaseModel]] = (CreateConversation, SendChat, PostMessage, G
 _CODES: Mapping[int, str] = {404: "not_found", 405: "method_not_allowed"}
 
 
-def build_api(keys: KeyRing, *routers: APIRouter) -> FastAPI:
+def build_api(keys: KeyRing, traces: RequestTraces, *routers: APIRouter) -> FastAPI:
     """The application with its routers."""
     app = FastAPI(
         title="LLM Observatory",
@@ -46,17 +47,17 @@ def build_api(keys: KeyRing, *routers: APIRouter) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientLeft, _client_left)
     app.add_exception_handler(Exception, _broken)
-    app.add_middleware(_Counted)
+    app.add_middleware(_Counted, traces=traces)
     document = _document(app)
     app.openapi = lambda: document  # type: ignore[method-assign]  # FastAPI's documented way to replace it
     return app
 
 
 class _Counted:
-    """Counts and times every request under its route's path."""
+    """Counts, times and traces every request under its route's path."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, traces: RequestTraces) -> None:
+        self._app, self._traces = app, traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun, status = time.perf_counter(), 500
@@ -68,7 +69,9 @@ class _Counted:
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            with self._traces.span(scope) as span:
+                await self._app(scope, receive, watched)
+                span.status = status
         finally:
             count(getattr(scope.get("route"), "path", "/api"), status, time.perf_counter() - begun)
 

@@ -23,6 +23,7 @@ from workers.gateway.openai_request import ask_of, request_id_of
 from workers.gateway.refusals import invalid, refusal_of
 from workers.gateway.resuming import Resuming
 from workers.gateway.sse import EventStream, as_bytes, first_id
+from workers.gateway.tracing import span_in
 
 STATUS_PATH = "/api/v1/chat/requests/"
 EVENTS: dict[int | str, dict[str, object]] = {
@@ -108,12 +109,12 @@ def position_in(headers: Headers) -> Position | None:
         raise invalid(str(error), "Last-Event-ID") from error
 
 
-def ask_for(options: ChatOptions, access: Access, headers: Headers, **more: object) -> Ask:
-    """A request under `/api` as one to publish; `more` are fields of the event that its body has not.
+def ask_for(options: ChatOptions, access: Access, request: Request, **more: object) -> Ask:
+    """What a `request` under `/api` asks, as one to publish; `more` are fields of the event that its body has not.
 
     Raises `Refusal` 400 when two different ids are given.
     """
-    request_id, named = request_id_of(headers)
+    request_id, named = request_id_of(headers_of(request))
     if options.request_id is not None:
         if named and request_id != options.request_id:
             raise invalid("request_id and Idempotency-Key name different requests", "request_id")
@@ -122,7 +123,7 @@ def ask_for(options: ChatOptions, access: Access, headers: Headers, **more: obje
     event |= {"tenant_id": access.tenant_id, "request_id": str(request_id), **more}
     if access.api_key_id is not None:
         event["api_key_id"] = access.api_key_id
-    return ask_of(event, named)
+    return ask_of(event, named, span_in(request.scope))
 
 
 async def _only(heard: Heard) -> AsyncGenerator[list[Heard], None]:
@@ -137,14 +138,12 @@ def chat_router(desk: ChatDesk, database: Database, patience_s: float) -> APIRou
     @router.post("/send", openapi_extra=described(SendChat), responses={200: {"model": ChatCompleted}})
     async def send(request: Request, access: Asker, body: send_body) -> Response:
         """Sends a request and waits for its outcome; with `Prefer: respond-async` answers 202 at once."""
-        headers = headers_of(request)
-        return await desk.send(ask_for(body, access, headers), headers)
+        return await desk.send(ask_for(body, access, request), headers_of(request))
 
     @router.post("/stream", openapi_extra=described(SendChat), responses=EVENTS)
     async def stream(request: Request, access: Asker, body: send_body) -> Response:
         """Sends a request and streams its events; with `Last-Event-ID` resumes a stream instead."""
-        headers = headers_of(request)
-        return desk.stream(ask_for(body, access, headers, stream=True), headers)
+        return desk.stream(ask_for(body, access, request, stream=True), headers_of(request))
 
     @router.get("/requests/{request_id}")
     async def status(access: Asker, request_id: UUID) -> RequestView:

@@ -33,7 +33,6 @@ from workers.gateway.api_bodies import (
     time_in,
 )
 from workers.gateway.api_chat import ChatDesk, ask_for, wants_events
-from workers.gateway.bodies import Headers
 from workers.gateway.database import Database
 from workers.gateway.intake import Ask
 from workers.gateway.refusals import Refusal, not_found
@@ -111,10 +110,10 @@ def _unknown(conversation_id: str) -> Refusal:
     return not_found(f"there is no conversation {conversation_id!r}; create it with POST /api/v1/conversations")
 
 
-def _ask(body: PostMessage, access: Access, headers: Headers, conversation_id: str, *, stream: bool) -> Ask:
+def _ask(body: PostMessage, access: Access, request: Request, conversation_id: str, *, stream: bool) -> Ask:
     messages = [{"role": "user", "content": body.content}]
     more = {"conversation_id": conversation_id, "use_history": True, "messages": messages, "stream": stream}
-    return ask_for(body, access, headers, **more)
+    return ask_for(body, access, request, **more)
 
 
 def conversations_router(store: ConversationStore, desk: ChatDesk) -> APIRouter:
@@ -161,7 +160,7 @@ def conversations_router(store: ConversationStore, desk: ChatDesk) -> APIRouter:
         """
         headers = headers_of(request)
         stream = body.stream or wants_events(headers)
-        ask = _ask(body, access, headers, conversation_id, stream=stream)
+        ask = _ask(body, access, request, conversation_id, stream=stream)
         await store.touch(access.tenant_id, conversation_id)
         return desk.stream(ask, headers) if stream else await desk.send(ask, headers)
 

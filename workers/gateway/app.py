@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from observatory.adapters.answers import AnswerListener
 from observatory.adapters.kafka import Publisher
 from observatory.adapters.settings import Settings
+from observatory.adapters.tracing import Tracing
 from workers.gateway.access import KeyRing, is_loopback
 from workers.gateway.api import build_api
 from workers.gateway.api_alerts import alerts_router
@@ -28,6 +29,7 @@ from workers.gateway.models import Models
 from workers.gateway.openai_routes import ChatCompletions, OpenAIEndpoint, nothing_here
 from workers.gateway.operations import Operations
 from workers.gateway.resuming import Resuming
+from workers.gateway.tracing import RequestTraces
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,7 @@ class Gateway:
         self.keys = KeyRing(self.database, loopback=is_loopback(settings.http_host))
         self.listener = AnswerListener(settings.kafka, name)
         self.publisher = Publisher(settings.kafka, name)
+        self.tracing = Tracing(settings, "gateway")
         self.intake = Intake(self.publisher, self.listener, self.database, settings.chat.deadline_s)
         self.resuming = Resuming(settings.kafka, name, self.listener, self.intake)
         self._publishing = False
@@ -54,6 +57,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Connects to the database. Requests are refused with 503 until Kafka is there too. Raises `OpenToAll`."""
+        self.tracing.start()
         await self.database.start()
         await self.keys.start()
 
@@ -64,6 +68,7 @@ class Gateway:
             await asyncio.wait((self.running,))
         await self.keys.stop()
         await self.listener.stop()
+        await self.tracing.stop()
         if self._publishing:
             await self.publisher.stop()
         await self.database.stop()
@@ -88,7 +93,8 @@ class Gateway:
 def build_app(gateway: Gateway) -> ASGIApp:
     """The ASGI application: the drop-in surface by plain routes, everything else by FastAPI."""
     operations = Operations(gateway.listener, gateway.database, gateway.keys)
-    completions = ChatCompletions(gateway.intake, gateway.listener, gateway.keys)
+    traces = RequestTraces(gateway.tracing)
+    completions = ChatCompletions(gateway.intake, gateway.listener, gateway.keys, traces)
     models = OpenAIEndpoint("/v1/models", Models(gateway.settings.providers, gateway.keys))
     routed = Starlette(
         routes=[
@@ -98,7 +104,7 @@ def build_app(gateway: Gateway) -> ASGIApp:
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
             Route("/metrics", operations.metrics),
-            Mount("/", _api(gateway)),
+            Mount("/", _api(gateway, traces)),
         ]
     )
     return _HotPath(OpenAIEndpoint(HOT_PATH, completions), routed)
@@ -115,11 +121,12 @@ class _HotPath:
         await app(scope, receive, send)
 
 
-def _api(gateway: Gateway) -> FastAPI:
+def _api(gateway: Gateway, traces: RequestTraces) -> FastAPI:
     desk = ChatDesk(gateway.intake, gateway.listener, gateway.resuming)
     patience_s = gateway.settings.chat.deadline_s
     return build_api(
         gateway.keys,
+        traces,
         conversations_router(ConversationStore(gateway.database), desk),
         chat_router(desk, gateway.database, patience_s),
         feedback_router(FeedbackDesk(gateway.publisher, lambda: gateway.listener.ready)),

@@ -21,7 +21,7 @@ from observatory.adapters.postgres.app import Requests, RequestState
 from observatory.rules.idempotency import body_sha256
 from observatory.rules.subscription import Outcome
 from schemas.chat import ChatCompleted, ChatFailed, ChatRequested
-from schemas.envelope import event_id, new_traceparent, request_key
+from schemas.envelope import event_id, request_key
 from schemas.topics import CHAT_REQUESTS
 from workers.gateway.database import Database, DatabaseAway
 from workers.gateway.refusals import Refusal, conflict, late, not_available
@@ -44,13 +44,14 @@ LookUp = Callable[[], Awaitable[Outcome | None]]
 class Ask:
     """A valid request and its JSON. `request_id` is text, the way it stands in answers.
 
-    `named`: the client chose its id, so it may have been sent before.
+    `named`: the client chose its id, so it may have been sent before. `traceparent`: the span that asks.
     """
 
     request: ChatRequested
     request_id: str
     body: bytes
     named: bool
+    traceparent: str | None
 
     @property
     def key(self) -> str:
@@ -88,7 +89,7 @@ class Intake:
         try:
             async with asyncio.timeout(ACKNOWLEDGED_S):
                 acknowledged = await self._publisher.publish_bytes(
-                    CHAT_REQUESTS, ask.key, ChatRequested, ask.body, ce_id, new_traceparent()
+                    CHAT_REQUESTS, ask.key, ChatRequested, ask.body, ce_id, ask.traceparent
                 )
                 await acknowledged
         except (KafkaError, TimeoutError) as error:

@@ -17,6 +17,7 @@ from workers.gateway.access import Access
 from workers.gateway.bodies import Headers, JsonDict, field_path
 from workers.gateway.intake import Ask
 from workers.gateway.refusals import Refusal, invalid, too_large
+from workers.gateway.tracing import RequestSpan
 
 KEY_NAMESPACE = UUID("2f1d6c1e-6d4b-5b36-9f0b-6c3f0a0c9b77")
 """An `Idempotency-Key` that is no UUID names the request `uuid5(KEY_NAMESPACE, key)`."""
@@ -43,8 +44,11 @@ class Completion:
     include_usage: bool
 
 
-def read_completion(headers: Headers, fields: JsonDict, access: Access) -> Completion:
-    """Raises `Refusal` 400 for what OpenAI would refuse, and 413 when the record would be too long."""
+def read_completion(headers: Headers, fields: JsonDict, access: Access, span: RequestSpan) -> Completion:
+    """The request that the body states, asked within `span`.
+
+    Raises `Refusal` 400 for what OpenAI would refuse, and 413 when the record would be too long.
+    """
     fields = {name: value for name, value in fields.items() if value is not None}
     if fields.get("n", 1) != 1 or isinstance(fields.get("n"), bool):
         raise invalid("n must be 1: one request has one answer", "n")
@@ -52,11 +56,11 @@ def read_completion(headers: Headers, fields: JsonDict, access: Access) -> Compl
     request_id, named = request_id_of(headers)
     event = _event(headers, fields, access)
     event["request_id"] = str(request_id)
-    ask = ask_of(event, named)
+    ask = ask_of(event, named, span)
     return Completion(ask, ask.request.stream, include_usage)
 
 
-def ask_of(event: Mapping[str, object], named: bool) -> Ask:
+def ask_of(event: Mapping[str, object], named: bool, span: RequestSpan) -> Ask:
     """Writes the event down and reads it as its readers will. Raises `Refusal` 400 and 413."""
     try:
         body = orjson.dumps(event)
@@ -71,7 +75,8 @@ def ask_of(event: Mapping[str, object], named: bool) -> Ask:
         raise _refusal_of(error) from error
     except OutOfLimits as error:
         raise invalid(str(error), error.param) from error
-    return Ask(request, str(request.request_id), body, named)
+    span.asks(request)
+    return Ask(request, str(request.request_id), body, named, span.traceparent)
 
 
 def request_id_of(headers: Headers) -> tuple[UUID, bool]:

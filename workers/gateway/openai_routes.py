@@ -17,6 +17,7 @@ from workers.gateway.openai_answer import ChunkStream, completion_body, completi
 from workers.gateway.openai_request import Completion, read_completion
 from workers.gateway.refusals import Refusal, broken, not_found, refusal_of
 from workers.gateway.responses import send_body, send_chunk, send_stream_start
+from workers.gateway.tracing import RequestSpan, RequestTraces
 
 log = logging.getLogger(__name__)
 
@@ -66,17 +67,22 @@ async def nothing_here(scope: Scope, receive: Receive, send: Send) -> int:
 class ChatCompletions:
     """`POST /v1/chat/completions`."""
 
-    def __init__(self, intake: Intake, listener: AnswerListener, keys: KeyRing) -> None:
-        self._intake, self._listener, self._keys = intake, listener, keys
+    def __init__(self, intake: Intake, listener: AnswerListener, keys: KeyRing, traces: RequestTraces) -> None:
+        self._intake, self._listener, self._keys, self._traces = intake, listener, keys, traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Answers with the completion or its chunks; returns the status. Raises `Refusal`."""
+        with self._traces.span(scope) as span:
+            span.status = await self._answer(scope, receive, send, span)
+            return span.status
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, span: RequestSpan) -> int:
         if scope["method"] != "POST":
             raise Refusal(405, "method_not_allowed", "use POST", final=True)
         headers: Headers = dict(scope["headers"])
         access = await self._keys.admit(headers)
         fields = parse_object(headers, await read_body(headers, receive))
-        completion = read_completion(headers, fields, access)
+        completion = read_completion(headers, fields, access, span)
         if completion.stream:
             return await self._stream(completion, send)
         outcome = await self._intake.answer(completion.ask)

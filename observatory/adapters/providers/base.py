@@ -21,13 +21,17 @@ Billing = Literal["none", "unknown"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatCall:
-    """One attempt. `request.messages` are the whole prompt; `timeout_s` is the budget of the whole call."""
+    """One attempt. `request.messages` are the whole prompt; `timeout_s` is the budget of the whole call.
+
+    `traceparent`: the attempt's own span.
+    """
 
     call_id: UUID
     request_id: UUID
     attempt: int
     request: ChatRequested
     timeout_s: float
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -66,13 +66,16 @@ def http_client(concurrency: int) -> httpx2.AsyncClient:
 
 
 def call_headers(call: ChatCall) -> dict[str, str]:
-    """What names the attempt on the provider's side."""
-    return {
+    """What names the attempt on the provider's side, and its span."""
+    headers = {
         "x-observatory-call-id": str(call.call_id),
         "x-observatory-request-id": str(call.request_id),
         "x-observatory-attempt": str(call.attempt),
         "content-type": "application/json",
     }
+    if call.traceparent is not None:
+        headers["traceparent"] = call.traceparent
+    return headers
 
 
 def http_timeout(call: ChatCall) -> httpx2.Timeout:

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from observatory.adapters.kafka import Record
+from observatory.adapters.tracing import Begun
+from observatory.rules.tracing import TraceContext
 from schemas.chat import ChatRequested, Message
-from schemas.envelope import Envelope
 from workers.chat.delivery import Delivery, delivery_of
 from workers.chat.queue import SAME_REQUEST_PAUSE_S, RequestQueue
 
-NOBODY = Envelope(None, None, None, None, None)
+NO_TRACE = Begun(TraceContext("1" * 32, "2" * 16, sampled=False), None)
 
 
 def delivery(
@@ -31,7 +32,7 @@ def delivery(
         use_history=conversation is not None,
     )
     record = cast(Record, SimpleNamespace(partition=partition, offset=offset, timestamp=0))
-    return delivery_of(NOBODY, request, record, 120)
+    return delivery_of(request, record, NO_TRACE, 120)
 
 
 def queue_of(*deliveries: Delivery) -> RequestQueue:
