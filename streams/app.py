@@ -19,6 +19,7 @@ from streams.engine.fold import Relay
 from streams.engine.states import AnyFold
 from streams.faust_app import StreamsApp
 from streams.folds.catalogue import FOLDS, RELAYS
+from streams.leader_tasks import TASKS
 from streams.leading import lead
 from streams.retention import keep_clean
 
@@ -60,7 +61,7 @@ async def main(
     beside = [
         asyncio.create_task(_note(engine, faust)),
         asyncio.create_task(keep_clean(pool, folds)),
-        asyncio.create_task(lead(settings, publisher, owner)),
+        asyncio.create_task(lead(settings, publisher, owner, TASKS)),
     ]
     try:
         await faust.start()

@@ -111,6 +111,7 @@ class Settings(BaseSettings):
     chat_workers: Count = 2
     gateways: Count = 1
     ledgers: Count = 1
+    streams: Count = 1
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     facts_retention_days: Annotated[int, Field(ge=1)] = 400
     journal_retention_days: Annotated[int, Field(ge=8)] = 35

@@ -1,6 +1,6 @@
 """How far consumer groups are behind: by topic, from what they committed and where the topics end."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from observatory.adapters.kafka import new_consumer
@@ -17,9 +17,9 @@ class Lag:
     records: int
 
 
-async def read_lags(settings: KafkaSettings, groups: Mapping[str, str]) -> list[Lag]:
-    """The lag of each group on its topic (group: topic, both as the broker knows them). Raises `KafkaError`."""
-    return [await _lag(settings, group, topic) for group, topic in groups.items()]
+async def read_lags(settings: KafkaSettings, groups: Sequence[tuple[str, str]]) -> list[Lag]:
+    """The lag of each group on its topic (both as the broker knows them). Raises `KafkaError`."""
+    return [await _lag(settings, group, topic) for group, topic in groups]
 
 
 async def _lag(settings: KafkaSettings, group: str, topic: str) -> Lag:

@@ -19,8 +19,8 @@ CHECKOUT = Path(infra.__file__).resolve().parents[1]
 HANDED_ON = ("OBSERVATORY_", "OPENAI_", "ANTHROPIC_", "AZURE_OPENAI_")
 METRICS_BASE = 9100
 BILL = "bill.jsonl"
-CHAT_PORTS, LEDGER_PORTS = 1, 21
-SIMULATOR, GATEWAY, CHAT, LEDGER = "simulator", "gateway", "chat", "ledger"
+CHAT_PORTS, LEDGER_PORTS, STREAMS_PORTS = 1, 21, 41
+SIMULATOR, GATEWAY, CHAT, LEDGER, STREAMS = "simulator", "gateway", "chat", "ledger", "streams"
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ def parts_of(config: Settings, folder: Path, environ: Mapping[str, str] = os.env
     return (
         *_simulator(config, folder),
         *_numbered(LEDGER, "streams.ledger", config.ledgers, shared, base + LEDGER_PORTS, 20),
+        *_numbered(STREAMS, "streams.app", config.streams, shared, base + STREAMS_PORTS, 20),
         *_numbered(CHAT, "workers.chat", config.chat_workers, shared, base + CHAT_PORTS, 20),
         *_gateways(config, shared),
     )

@@ -22,11 +22,12 @@ from observatory.cli.outside import database, kafka_problems, settings
 from observatory.cli.problems import FAILED, Problem
 from observatory.cli.programs import Part, data_dir, parts_of, stack_spec
 from observatory.cli.up import addresses, ill
-from schemas.topics import CHAT_REQUESTS, LLM_CALLS
+from schemas.topics import CHAT_REQUESTS, LLM_CALLS, topic_named
+from streams.folds.catalogue import STREAMED_TOPICS
 
 T = TypeVar("T")
 PATIENCE_S = 5.0
-CHAT_GROUP, LEDGER_GROUP = "chat-workers", "ledger"
+CHAT_GROUP, LEDGER_GROUP, STREAMS_GROUP = "chat-workers", "ledger", "streams"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +112,11 @@ async def _ill_ones(parts: tuple[Part, ...]) -> dict[str, str]:
 
 async def _lags(config: Settings) -> list[Lag]:
     prefix = config.kafka.topic_prefix
-    groups = {
-        prefix + CHAT_GROUP: topic_name(config.kafka, CHAT_REQUESTS),
-        prefix + LEDGER_GROUP: topic_name(config.kafka, LLM_CALLS),
-    }
+    groups = [
+        (prefix + CHAT_GROUP, topic_name(config.kafka, CHAT_REQUESTS)),
+        (prefix + LEDGER_GROUP, topic_name(config.kafka, LLM_CALLS)),
+        *((prefix + STREAMS_GROUP, topic_name(config.kafka, topic_named(name))) for name in STREAMED_TOPICS),
+    ]
     with kafka_problems(config.kafka):
         return await read_lags(config.kafka, groups)
 

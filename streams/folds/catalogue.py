@@ -7,3 +7,7 @@ from streams.folds.windows import WINDOWS
 
 FOLDS: tuple[AnyFold, ...] = (RECENT_CALLS, WINDOWS)
 RELAYS: tuple[Relay, ...] = ()
+
+STREAMED_TOPICS: tuple[str, ...] = tuple(
+    sorted({topic.name for fold in FOLDS for topic in fold.inputs} | {relay.input.name for relay in RELAYS})
+)

@@ -1,0 +1,54 @@
+"""Two stream workers that are killed again and again while events come: every state equals its fold run once."""
+
+import asyncio
+import random
+import signal
+
+from tests.streams.engine.ground import StreamGround
+from tests.streams.ledger.calls import Body, call
+
+ROUNDS = 6
+CALLS = 400
+
+
+async def test_states_equal_their_folds_whatever_is_killed(ground: StreamGround) -> None:
+    randomness = random.Random(11)
+    calls: list[Body] = []
+    workers = [await ground.worker_process(number) for number in (1, 2)]
+    try:
+        for turn in range(ROUNDS):
+            new = [call() for _ in range(CALLS)]
+            again = [{**body, "revision": 2} for body in randomness.sample(new, 40)]
+            repeats = randomness.sample(calls, 40) if calls else []
+            calls += new
+            await ground.produce([*new, *again, *repeats])
+            await asyncio.sleep(randomness.uniform(0.2, 1.5))  # so that the kill falls at another moment each time
+            victim = turn % 2
+            workers[victim].send_signal(signal.SIGKILL)
+            await workers[victim].wait()
+            workers[victim] = await ground.worker_process(victim + 1)
+        await ground.until_streamed()
+        compared = await ground.compared()
+    finally:
+        for worker in workers:
+            worker.terminate()
+        await asyncio.gather(*(worker.wait() for worker in workers))
+    assert [one.examples for one in compared.values() if not one.ok] == []
+    assert compared["recent_calls"].equal == len(calls)
+    counted = await ground.pool.fetchval("SELECT sum(calls)::bigint FROM streams.window_cells")
+    assert counted == len(calls)
+
+
+async def test_a_database_that_forgets_its_last_commits_is_made_good(ground: StreamGround) -> None:
+    """What a crash of the database undoes, states and offsets together, is read from Kafka again."""
+    async with ground.workers():
+        await ground.produce([call() for _ in range(200)])
+        await ground.until_streamed()
+        async with ground.pool.acquire() as connection, connection.transaction():
+            await connection.execute("DELETE FROM streams.windows; DELETE FROM streams.recent_calls")
+            await connection.execute("UPDATE ledger.sink_offsets SET next_offset = 0, last_record_at = NULL")
+        await ground.produce([call() for _ in range(200)])
+        await ground.until_streamed()
+    compared = await ground.compared()
+    assert compared["recent_calls"].equal == 400
+    assert all(one.ok for one in compared.values())
