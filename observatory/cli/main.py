@@ -44,6 +44,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "reconcile": "Settle attempts, compare and adjust costs, from the provider's export.",
         "months": "Close months to adjustments, and list closed ones.",
         "replay": "Prove that facts and rollups are what the topic says, by making them again.",
+        "streams": "The stateful processors: list, compare with their folds, make anew.",
         "dlq": "List, show and retry records that could not be read.",
     },
     "Stress": {

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from observatory.adapters.kafka import Unreadable, read_event, topic_name
 from observatory.adapters.settings import Settings
 from observatory.adapters.verification import UNAVAILABLE, Busy, Leg, OutcomeEvent, Proof, read_busy
 from observatory.adapters.verification import verify as prove
+from observatory.cli import streams
 from observatory.cli.following import follow
 from observatory.cli.options import Json, Since, parse_duration, parse_moment
 from observatory.cli.output import add_row, cell, print_json, stderr, stdout, table
@@ -22,6 +23,7 @@ from observatory.cli.outside import database, database_problems, settings
 from observatory.cli.problems import FAILED, Problem
 from observatory.rules.subscription import ANSWERS, OUTCOME_TYPES
 from schemas.topics import CHAT_RESPONSES
+from streams.engine.comparison import FoldComparison
 
 _POLL_S = 0.2
 
@@ -32,6 +34,7 @@ async def verify(
     topics: Annotated[bool, Parameter(help="Read chat.responses too: one distinct outcome for each request.")] = False,
     wait: Annotated[str | None, Parameter(help="First wait until everything is quiet, at most so long.")] = None,
     show: Annotated[int, Parameter(help="How many differences are listed; all are counted.")] = 20,
+    skip_streams: Annotated[bool, Parameter(help="Do not make the states of the stream processors again.")] = False,
     json: Json = False,
 ) -> int:
     """Prove that bill, attempts, facts and rollups agree, in count and to the last decimal.
@@ -39,7 +42,9 @@ async def verify(
     Compared call by call and in total are what the provider billed (the simulator's bill; 'unavailable' for others),
     the attempts in the journal, the facts, and the sums of the one-minute rollups. Every request must have its one
     outcome, every hard budget be what its attempts say, and every adjustment be in the ledger as it was decided. The
-    exit code is 0 when all agree and nothing is in flight, else 1. An attempt whose outcome is not known
+    states of the stream processors must be what their folds make of the topics, run once from the start.
+
+    The exit code is 0 when all agree and nothing is in flight, else 1. An attempt whose outcome is not known
     (needs_reconciliation) is settled by `observatory reconcile`.
 
     Some uses:
@@ -53,11 +58,16 @@ async def verify(
     config = settings()
     busy = await wait_until_quiet(config, parse_duration(wait).total_seconds()) if wait else None
     proof = await run_proof(config, since=since, topics=topics, show=show)
+    folds = None if skip_streams else await streams.compared(config)
+    folds_ok = folds is None or all(one.ok for one in folds)
     if json:
-        print_json(as_json(proof, busy), indent=True)
+        found = None if folds is None else [streams.as_json(one) for one in folds]
+        print_json({**as_json(proof, busy), "ok": proof.ok and folds_ok, "streams": found}, indent=True)
     else:
         _print(proof)
-    return 0 if proof.ok else FAILED
+        if folds is not None:
+            _print_folds(folds)
+    return 0 if proof.ok and folds_ok else FAILED
 
 
 async def run_proof(config: Settings, *, since: str | None, topics: bool, show: int) -> Proof:
@@ -159,6 +169,15 @@ def _print(proof: Proof) -> None:
         out.print(f"[red]not ok[/red]: {'; '.join(proof.problems)}")
         if "needs_reconciliation" in proof.differences:
             out.print("'observatory reconcile' settles what needs reconciliation")
+
+
+def _print_folds(folds: Sequence[FoldComparison]) -> None:
+    if all(one.ok for one in folds):
+        states = sum(one.equal for one in folds)
+        stdout().print(f"[green]ok[/green]: {states:,} states of {len(folds)} stream processors are as replayed")
+    else:
+        streams.show(folds)
+        stdout().print("[red]not ok[/red]: states of stream processors are not what their folds make")
 
 
 def _add_leg(target: Table, name: str, leg: Leg | None) -> None:

@@ -4,6 +4,7 @@ It is the proof behind "every state equals its fold", and the shadow in which a 
 states are those of the version that runs, the replayed ones those of the code that compares.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from observatory.adapters.postgres import streams as tables
 from observatory.adapters.postgres.pool import Connection, Pool
 from observatory.adapters.postgres.streams import Input, Stored
 from streams.engine.fold import encode
-from streams.engine.replay import Replayed, replay
+from streams.engine.replay import Replay
 from streams.engine.states import AnyFold, in_order, root_of
 
 MOST_DIFFERENCES = 20
@@ -68,9 +69,10 @@ async def compare(
     """
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         offsets, stored = await _snapshot(connection, folds)
-    replayed = await replay(consumer, prefix, folds, {source: at.next_offset for source, at in offsets.items()})
+    replay = Replay(consumer, prefix, folds)
+    await replay.run({source: at.next_offset for source, at in offsets.items()})
     by_name = {fold.name: fold for fold in folds}
-    return [_compare(fold, root_of(fold, by_name), stored[fold.name], replayed) for fold in in_order(folds)]
+    return [_compare(fold, root_of(fold, by_name), stored[fold.name], replay) for fold in in_order(folds)]
 
 
 async def _snapshot(connection: Connection, folds: Sequence[AnyFold]) -> Snapshot:
@@ -91,24 +93,25 @@ async def read_offsets(connection: Connection, folds: Iterable[AnyFold]) -> dict
 
 
 def _compare(
-    fold: AnyFold, root: AnyFold, stored: dict[tuple[int, str], tuple[int, str]], replayed: Replayed
+    fold: AnyFold, root: AnyFold, stored: dict[tuple[int, str], tuple[int, str]], replay: Replay
 ) -> FoldComparison:
-    made = replayed.states[fold.name]
+    made = replay.states(fold.name)
     truncated = {
-        part for (topic, part), start in replayed.log_starts.items()
+        part for (topic, part), start in replay.log_starts.items()
         if start > 0 and any(topic == source.name for source in root.inputs)
     }  # fmt: skip
     result = FoldComparison(fold.name, states=len(stored))
     for name, (version, text) in stored.items():
-        made_version, made_text = made.pop(name, (0, ""))
+        made_version, _, made_text = made.pop(name, (0, 0, ""))
         if made_text and version == made_version and _again(fold, text) == made_text:
             result.equal += 1
         elif name[0] in truncated and made_version < version:
             result.older += 1
         else:
             result.differs(Difference(*name, text, made_text))
-    for name, (_, text) in made.items():
-        if name not in stored:
+    forgotten = (time.time() - fold.keep.total_seconds()) * 1000
+    for name, (_, touched_ms, text) in made.items():
+        if touched_ms > forgotten:
             result.differs(Difference(*name, "", text))
     return result
 

@@ -5,14 +5,14 @@ The same folds, the same reading, no Faust, no transaction: an independent way t
 
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from observatory.adapters.kafka import Record
 from observatory.adapters.postgres.streams import Input
 from streams.engine.applier import Arrived, arrive
-from streams.engine.fold import encode
+from streams.engine.fold import At, encode
 from streams.engine.states import AnyFold, AnyStates, Change, Effects, States, in_order
 
 log = logging.getLogger(__name__)
@@ -20,65 +20,74 @@ log = logging.getLogger(__name__)
 PATIENCE_S = 60.0
 
 
-@dataclass(slots=True)
-class Replayed:
-    """States by fold, partition and key, as `(version, JSON)`; `log_starts` tells where each topic's log begins now."""
-
-    states: dict[str, dict[tuple[int, str], tuple[int, str]]] = field(default_factory=dict)
-    log_starts: dict[tuple[str, int], int] = field(default_factory=dict)
-
-
 class ReplayTimeout(Exception):
     """The broker does not deliver records that it has."""
 
 
-async def replay(
-    consumer: AIOKafkaConsumer, prefix: str, folds: Iterable[AnyFold], until: Mapping[Input, int]
-) -> Replayed:
-    """Reads each topic of the folds from its start up to the offset that each fold has applied.
+class Made(NamedTuple):
+    """A state that a replay made, as JSON; `version` counts its changes, `touched_ms` is when the last one came."""
 
-    `consumer` belongs to no group. A fold and its children are given together. Raises `ReplayTimeout`, `KafkaError`.
+    version: int
+    touched_ms: int
+    text: str
+
+
+class Replay:
+    """States of folds and their children, made of what the topics hold; it can go on from where it stopped.
+
+    `consumer` belongs to no group; `prefix` makes a topic's name what the broker calls it. `log_starts` tells for each
+    topic and partition where its log begins now.
     """
-    ordered = in_order(folds)
-    states: dict[str, AnyStates] = {fold.name: States(fold) for fold in ordered}
-    result = Replayed()
-    for part in sorted({source.part for source in until}):
-        for topic in sorted({source.topic for source in until if source.part == part}):
-            end = max(offset for source, offset in until.items() if (source.topic, source.part) == (topic, part))
-            tp = TopicPartition(prefix + topic, part)
-            start = (await consumer.beginning_offsets([tp]))[tp]
-            result.log_starts[topic, part] = start
-            async for records in _records(consumer, tp, start, end):
+
+    def __init__(self, consumer: AIOKafkaConsumer, prefix: str, folds: Iterable[AnyFold]) -> None:
+        self._consumer, self._prefix = consumer, prefix
+        self._folds = in_order(folds)
+        self._states: dict[str, AnyStates] = {fold.name: States(fold) for fold in self._folds}
+        self._done: dict[Input, int] = {}
+        self.log_starts: dict[tuple[str, int], int] = {}
+
+    async def run(self, until: Mapping[Input, int]) -> None:
+        """Reads on, up to these offsets of each fold. Raises `ReplayTimeout` and `KafkaError`."""
+        for topic, part in sorted({(source.topic, source.part) for source in until}):
+            reading = [fold for fold in self._folds if any(topic == source.name for source in fold.inputs)]
+            ends = {fold.name: until.get(Input(fold.sink, topic, part), 0) for fold in reading}
+            begins = {fold.name: self._done.get(Input(fold.sink, topic, part), 0) for fold in reading}
+            tp = TopicPartition(self._prefix + topic, part)
+            start = (await self._consumer.beginning_offsets([tp]))[tp]
+            self.log_starts.setdefault((topic, part), start)
+            async for records in _records(self._consumer, tp, max(start, min(begins.values())), max(ends.values())):
                 arrived = [arrive(record, topic)[0] for record in records]
-                for fold in ordered:
-                    if any(topic == source.name for source in fold.inputs):
-                        bound = until.get(Input(fold.sink, topic, part), 0)
-                        _run(fold, states, ordered, [one for one in arrived if one.at.offset < bound])
-    for fold in ordered:
-        result.states[fold.name] = {
-            name: (entry.version, encode(entry.state))
-            for name, entry in states[fold.name].items()
+                for fold in reading:
+                    first, last = begins[fold.name], ends[fold.name]
+                    self._run(fold, [one for one in arrived if first <= one.at.offset < last])
+            self._done.update((Input(fold.sink, topic, part), ends[fold.name]) for fold in reading)
+
+    def states(self, fold: str) -> dict[tuple[int, str], Made]:
+        """The states of a fold by partition and key."""
+        return {
+            name: Made(entry.version, entry.touched_ms, encode(entry.state))
+            for name, entry in self._states[fold].items()
             if entry.state is not None
         }
-    return result
+
+    def _run(self, fold: AnyFold, arrived: Sequence[Arrived]) -> None:
+        for one in arrived:
+            try:
+                key = None if one.event is None else fold.key(one.event)
+                if key is None:
+                    continue
+                effects = Effects()
+                self._states[fold.name].apply([Change((one.at.part, key), one.event, one.at)], effects, _never)
+                for child in self._folds:
+                    if changes := effects.derived.pop(child.name, None):
+                        self._states[child.name].apply(changes, effects, _never)
+            except Exception as error:
+                # The live engine passes over what a fold cannot take, and so does this.
+                log.warning("%s passes over %s: %s", fold.name, one.at, error)
 
 
-def _run(
-    fold: AnyFold, states: Mapping[str, AnyStates], ordered: Sequence[AnyFold], arrived: Sequence[Arrived]
-) -> None:
-    for one in arrived:
-        try:
-            key = None if one.event is None else fold.key(one.event)
-            if key is None:
-                continue
-            effects = Effects()
-            states[fold.name].apply([Change((one.at.part, key), one.event, one.at)], effects, lambda *_: False)
-            for child in ordered:
-                if changes := effects.derived.pop(child.name, None):
-                    states[child.name].apply(changes, effects, lambda *_: False)
-        except Exception as error:
-            # The live engine passes over what a fold cannot take, and so does this.
-            log.warning("%s passes over %s: %s", fold.name, one.at, error)
+def _never(_fold: str, _at: At) -> bool:
+    return False
 
 
 async def _records(consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, end: int) -> AsyncIterator[list[Record]]:

@@ -77,6 +77,11 @@ async def move_offsets(connection: Connection, owner: str, steps: Iterable[Step]
     await connection.execute(_SQL["move_offsets"], owner, *map(list, zip(*rows, strict=True)))
 
 
+async def begin_epochs(connection: Connection, owner: str, locked: Iterable[Input]) -> None:
+    """Begins a new log epoch for offsets that this transaction has locked, at the same places."""
+    await connection.execute(_SQL["begin_epochs"], owner, *map(list, zip(*locked, strict=True)))
+
+
 async def note_drained(pool: Pool, drained: Iterable[tuple[Input, int, int, datetime]]) -> None:
     """Moves `applied_until` of inputs that are still at `(input, log_epoch, next_offset, until)`."""
     rows = [(*source, *rest) for source, *rest in drained]
@@ -107,6 +112,25 @@ async def all_states(database: Database, table: str, part: int) -> list[KeptStat
 async def delete_states(connection: Connection, table: str, parts: Sequence[int]) -> None:
     """Removes the states of these partitions."""
     await connection.execute(_SQL["delete_states"].format(table=table), list(parts))
+
+
+class FoldRow(NamedTuple):
+    """How far a fold is: records applied in all, and up to when its topics are applied everywhere."""
+
+    fold: str
+    records: int
+    complete_until: datetime | None
+
+
+async def fold_rows(pool: Pool, folds: Iterable[tuple[str, str]]) -> list[FoldRow]:
+    """How far folds are, from `(name, sink)` of each."""
+    rows = await pool.fetch(_SQL["fold_rows"], *map(list, zip(*folds, strict=True)))
+    return [FoldRow(*row) for row in rows]
+
+
+async def count_states(pool: Pool, table: str) -> int:
+    """About how many states a fold has."""
+    return int(await pool.fetchval(_SQL["count_states"].format(table=table)))
 
 
 async def delete_untouched(pool: Pool, table: str, keep: timedelta, most: int) -> int:

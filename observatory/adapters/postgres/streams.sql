@@ -33,6 +33,14 @@ SELECT l.sink, l.topic, l.part, l.log_epoch, l.next_offset, $1
 FROM unnest($2::text[], $3::text[], $4::int[], $5::int[], $6::bigint[]) AS l(sink, topic, part, log_epoch, next_offset)
 ON CONFLICT DO NOTHING
 
+-- name: begin_epochs
+INSERT INTO ledger.sink_offsets (sink, topic, part, log_epoch, next_offset, last_record_at, applied_until, owner)
+SELECT DISTINCT ON (o.sink, o.topic, o.part)
+  o.sink, o.topic, o.part, o.log_epoch + 1, o.next_offset, o.last_record_at, o.applied_until, $1
+FROM ledger.sink_offsets AS o
+JOIN unnest($2::text[], $3::text[], $4::int[]) AS l(sink, topic, part) USING (sink, topic, part)
+ORDER BY o.sink, o.topic, o.part, o.log_epoch DESC
+
 -- name: load_states
 SELECT s.part, s.key, s.version, s.state::text
 FROM streams.{table} AS s JOIN unnest($1::int[], $2::text[]) AS w(part, key) USING (part, key)
@@ -49,6 +57,18 @@ SELECT part, key, version, touched_at, state::text FROM streams.{table} WHERE pa
 
 -- name: delete_states
 DELETE FROM streams.{table} WHERE part = ANY ($1::int[])
+
+-- name: fold_rows
+SELECT f.fold, coalesce(sum(newest.next_offset), 0)::bigint AS records,
+  CASE WHEN bool_and(newest.applied_until IS NOT NULL) THEN min(newest.applied_until) END AS complete_until
+FROM unnest($1::text[], $2::text[]) AS f(fold, sink)
+LEFT JOIN LATERAL (
+  SELECT DISTINCT ON (topic, part) next_offset, applied_until FROM ledger.sink_offsets AS o
+  WHERE o.sink = f.sink ORDER BY topic, part, log_epoch DESC) AS newest ON true
+GROUP BY f.fold
+
+-- name: count_states
+SELECT greatest(c.reltuples::bigint, 0) FROM pg_class AS c WHERE c.oid = 'streams.{table}'::regclass
 
 -- name: delete_untouched
 DELETE FROM streams.{table} WHERE ctid = ANY (ARRAY(
