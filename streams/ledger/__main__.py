@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from observatory.adapters.kafka import Publisher, new_consumer, topic_name
 from observatory.adapters.postgres.ledger import SinkOffsets
-from observatory.adapters.postgres.pool import insist, open_pool, times_as_numbers
+from observatory.adapters.postgres.pool import insist, open_pool
 from observatory.adapters.process import run
 from observatory.adapters.settings import Settings
 from observatory.adapters.telemetry import MetricsServer
@@ -36,10 +36,7 @@ async def main(settings: Settings, stop: asyncio.Event, group: str = SINK) -> No
     """
     topic = topic_name(settings.kafka, LLM_CALLS)
     owner = settings.instance or f"{socket.gethostname()}-{os.getpid()}"
-    pool = await insist(
-        "ledger: database",
-        lambda: open_pool(settings.database_url, size=3, application=owner, prepare=times_as_numbers),
-    )
+    pool = await insist("ledger: database", lambda: open_pool(settings.database_url, size=3, application=owner))
     # A named process that is killed takes its partitions again at once, instead of waiting for its own session to end.
     group_id = settings.kafka.topic_prefix + group
     consumer = new_consumer(

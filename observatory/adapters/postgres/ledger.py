@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
+from observatory.adapters.postgres.copying import copy_rows
 from observatory.adapters.postgres.pool import Connection, Database, Pool
 from observatory.adapters.postgres.queries import load_queries
 
@@ -166,13 +167,13 @@ async def commit_without_waiting(connection: Connection) -> None:
 
 async def copy_facts(connection: Connection, facts: Sequence[Fact]) -> None:
     """Writes new facts. Raises `UniqueViolationError` when one of them is there already."""
-    await connection.copy_records_to_table("calls", schema_name="ledger", records=facts, columns=Fact._fields)
+    await copy_rows(connection, "calls", Fact._fields, facts, schema="ledger")
 
 
 async def stage_facts(connection: Connection, facts: Sequence[Fact]) -> set[tuple[UUID, datetime]]:
     """Writes those facts that are not there; returns their names. All of them stay staged for `replace_facts`."""
     await connection.execute(_SQL["create_staging"])
-    await connection.copy_records_to_table("staged_calls", records=facts, columns=Fact._fields)
+    await copy_rows(connection, "staged_calls", Fact._fields, facts)
     return {(row["call_id"], row["started_at"]) for row in await connection.fetch(_SQL["insert_staged"])}
 
 

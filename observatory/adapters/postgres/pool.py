@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
@@ -47,18 +46,14 @@ LAZY_COMMITS = {"synchronous_commit": "off"}
 """For marks whose loss in a crash of the database only means that something is sent again."""
 
 
-Prepare: TypeAlias = "Callable[[asyncpg.Connection[asyncpg.Record]], Coroutine[object, object, None]] | None"
-
-
 async def open_pool(
     url: str,
     *,
     size: int,
     application: str,
     session: Mapping[str, str] = NO_SETTINGS,
-    prepare: Prepare = None,
 ) -> Pool:
-    """A pool of up to `size` connections, with further `session` settings; `prepare` is run on each new one.
+    """A pool of up to `size` connections, with further `session` settings.
 
     Raises one of `TRANSIENT` when the database cannot be reached.
     """
@@ -69,7 +64,6 @@ async def open_pool(
         timeout=10,
         command_timeout=60,
         max_inactive_connection_lifetime=0,
-        init=prepare,
         reset=_keep_as_it_is,
         server_settings={"application_name": application, "timezone": "UTC", **session},
     )
@@ -77,28 +71,6 @@ async def open_pool(
 
 async def _keep_as_it_is(_: Connection) -> None:
     """Between two users of a connection nothing is reset: none of ours changes its session, and it is a round trip."""
-
-
-_POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-async def times_as_numbers(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Has the connection write `timestamptz` from microseconds, for bulk writes: asyncpg's own way takes twice as long.
-
-    Values stay aware `datetime`s on both sides.
-    """
-    await connection.set_type_codec(
-        "timestamptz", schema="pg_catalog", encoder=_to_microseconds, decoder=_from_microseconds, format="tuple"
-    )
-
-
-def _to_microseconds(moment: datetime) -> tuple[int]:
-    since = moment - _POSTGRES_EPOCH
-    return (since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds,)
-
-
-def _from_microseconds(value: tuple[int]) -> datetime:
-    return _POSTGRES_EPOCH + timedelta(microseconds=value[0])
 
 
 async def insist(what: str, operation: Callable[[], Awaitable[T]]) -> T:
