@@ -7,6 +7,8 @@ SHELL := /bin/bash
 .SILENT:
 
 BIN := .venv/bin
+# The tests mostly wait. Each process has a Kafka and a PostgreSQL of its own (0.7 GB); a file's tests stay together.
+TEST_PROCESSES := 2
 # What the environment was made from: when it changes, the environment is brought up to date.
 KEY := $(shell cat requirements.lock pyproject.toml | sha256sum | cut -c1-16)
 STAMP := .venv/installed-$(KEY)
@@ -30,7 +32,7 @@ clean: install ## Stop the stack and remove the data of Kafka and PostgreSQL
 
 test: lint ## Check the code and run all tests, on ports and data of their own
 	echo "Running the tests"
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 bench: install ## Measure throughput and latency, with CPU by process
 	echo "Measuring"

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from socket import create_connection, create_server
+from socket import create_connection
+
+from infra.native.ports import free_ports
 
 STARTING_S = 20.0
 BILLING_S = 10.0
@@ -40,8 +42,7 @@ class Simulator:
 @contextmanager
 def running_simulator(folder: Path) -> Iterator[Simulator]:
     """Starts a simulator whose bill is in `folder`, and ends it."""
-    with create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     bill = folder / "bill.jsonl"
     command = [sys.executable, "-m", "loadtests.simulator", "--port", str(port), "--bill", str(bill)]
     process = subprocess.Popen(command)

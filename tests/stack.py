@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 import tempfile
@@ -28,16 +29,22 @@ class LiveStack:
 
 
 @contextmanager
-def live_stack(name: str = "test", change: Callable[[StackSpec], None] | None = None) -> Iterator[LiveStack]:
+def live_stack(
+    name: str = "test", change: Callable[[StackSpec], None] | None = None, *, durable: bool = False
+) -> Iterator[LiveStack]:
     """Start a fresh stack, and stop and remove it at the end, unless OBSERVATORY_TEST_KEEP is set.
 
-    `change` may alter the settings that were written before anything starts.
+    `change` may alter the settings that were written before anything starts. Unless `durable`, PostgreSQL leaves it to
+    the kernel when rows reach the disk: a killed process loses nothing by that, only a machine without power would.
     """
     folder = _folder()
     _remove_abandoned(folder)
     live = _describe(folder / f"{name}-{os.getpid()}")
     try:
         native.prepare(live.spec)
+        if not durable:
+            with (live.data_dir / native.POSTGRES / "postgresql.conf").open("a") as settings:
+                settings.write("fsync = off\n")
         if change is not None:
             change(live.spec)
         native.start(live.spec)
@@ -69,10 +76,16 @@ def _folder() -> Path:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """A test run that was killed could not clean up: its stack still runs and nobody uses it."""
-    for data_dir in folder.glob("*test-*"):
-        pid = data_dir.name.rpartition("-")[2]
-        if pid.isdigit() and not Path("/proc", pid).exists() and not (data_dir / "keep").exists():
-            abandoned = StackSpec(data_dir, kafka_port=None, kafka_controller_port=None, postgres_port=None)
-            native.stop(abandoned)
-            native.clean(abandoned)
+    """A test run that was killed could not clean up: its stack still runs and nobody uses it.
+
+    Several processes of a run start at once: one looks after the other.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "removing.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for data_dir in folder.glob("*test-*"):
+            pid = data_dir.name.rpartition("-")[2]
+            if pid.isdigit() and not Path("/proc", pid).exists() and not (data_dir / "keep").exists():
+                abandoned = StackSpec(data_dir, kafka_port=None, kafka_controller_port=None, postgres_port=None)
+                native.stop(abandoned)
+                native.clean(abandoned)

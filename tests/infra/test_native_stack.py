@@ -22,7 +22,7 @@ from tests.stack import LiveStack, live_stack
 @pytest.fixture(scope="module")
 def own() -> Iterator[LiveStack]:
     """A stack that only these tests use, since they kill and stop it."""
-    with live_stack("infra-test") as live:
+    with live_stack("infra-test", durable=True) as live:
         yield live
 
 

@@ -19,7 +19,7 @@ KILLS, SEED = 6, 19  # a seed that kills each kind of process once, and the gate
 @pytest.fixture
 def chaos_stack() -> Iterator[LiveStack]:
     """A stack of its own: what is killed here is nobody else's."""
-    with live_stack("chaos-test") as live:
+    with live_stack("chaos-test", durable=True) as live:
         yield live
 
 

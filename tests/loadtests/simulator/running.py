@@ -16,6 +16,7 @@ import httpx2
 from anthropic import AsyncAnthropic
 from openai import AsyncAzureOpenAI, AsyncOpenAI
 
+from infra.native.ports import free_ports
 from loadtests.simulator.bill import BillLine, read_bill
 
 _PATIENCE_S = 20.0
@@ -92,9 +93,7 @@ class RunningSimulator:
 @contextmanager
 def running_simulator(bill: Path, *options: str) -> Iterator[RunningSimulator]:
     """Start a simulator, and stop it at the end if it still runs."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     command = [sys.executable, "-m", "loadtests.simulator", "--port", str(port), "--bill", str(bill), *options]
     process = subprocess.Popen(command)
     try:

@@ -32,8 +32,8 @@ from observatory.adapters.postgres.queries import load_queries
 from observatory.adapters.postgres.reservations import BudgetPeriod, Refusal, Reservation, StaleBudgets
 from observatory.rules.budgets import Budget, period_bounds
 from schemas.envelope import call_id
+from tests.databases import new_database
 from tests.stack import LiveStack
-from tests.streams.ledger.ground import new_database
 
 REVISE = load_queries("observatory.adapters.postgres", "revisions.sql")["revise"]
 LEASE = timedelta(seconds=30)

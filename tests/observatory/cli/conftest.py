@@ -10,10 +10,11 @@ from pathlib import Path
 import orjson
 import pytest
 
+from tests.databases import new_database
 from tests.observatory.cli.world import World
 from tests.simulator import Simulator, running_simulator
 from tests.stack import LiveStack
-from tests.streams.ledger.ground import Ground, new_database, new_ground
+from tests.streams.ledger.ground import Ground, new_ground
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 

@@ -15,6 +15,7 @@ import pytest
 from observatory.adapters.postgres.adjustments import lock_booking
 from observatory.rules.drift import next_month
 from schemas.calls import Usage
+from tests.databases import new_database
 from tests.observatory.cli.conftest import CHECKOUT, Cli, Ran
 from tests.observatory.cli.exported import (
     ASKED,
@@ -37,7 +38,7 @@ from tests.observatory.cli.exported import (
     write_lines,
 )
 from tests.stack import LiveStack
-from tests.streams.ledger.ground import Ground, new_database, new_ground
+from tests.streams.ledger.ground import Ground, new_ground
 
 USED = Usage(uncached_input_tokens=1000, cache_read_tokens=200, output_tokens=50)
 OPENAI = ("--provider", "openai", "--month", ASKED, "--json")

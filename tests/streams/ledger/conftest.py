@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.databases import new_database
 from tests.stack import LiveStack
-from tests.streams.ledger.ground import Ground, new_database, new_ground
+from tests.streams.ledger.ground import Ground, new_ground
 
 
 @pytest.fixture(scope="package")

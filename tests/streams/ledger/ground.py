@@ -6,24 +6,21 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import urlsplit
 from uuid import uuid4
 
-import asyncpg
 from aiokafka import AIOKafkaConsumer
 
 from observatory.adapters.kafka import Record, create_topics, new_consumer, new_producer, topic_name
 from observatory.adapters.postgres.pool import Pool, open_pool
-from observatory.adapters.postgres.setup import set_up
 from observatory.adapters.settings import KafkaSettings, Settings
 from schemas.topics import LLM_CALLS
 from streams.ledger.__main__ import SINK, main
-from tests.stack import LiveStack
+from tests.databases import new_database, new_empty_database
 from tests.streams.ledger.calls import CE_TYPE, TOKENS, Body, Sums, encode
 
-MIGRATIONS = Path(__file__).resolve().parents[3] / "infra" / "migrations"
 PATIENCE_S = 40.0
+
+__all__ = ["Ground", "new_database", "new_empty_database", "new_ground"]
 
 _SUM_TOKENS = ", ".join(f"coalesce(sum({name}), 0)::bigint" for name in TOKENS)
 
@@ -147,22 +144,6 @@ async def _true(value: object) -> bool:
     return bool(value)
 
 
-async def new_database(stack: LiveStack) -> str:
-    """The URL of a database that is ready and that other tests do not see."""
-    url = await new_empty_database(stack)
-    await set_up(url, MIGRATIONS)
-    return url
-
-
-async def new_empty_database(stack: LiveStack) -> str:
-    """The URL of a database without any of our tables."""
-    name = f"ledger_{uuid4().hex[:12]}"
-    port = urlsplit(stack.database_url).port
-    await _as_superuser(port, "postgres", f"CREATE DATABASE {name} OWNER observatory")
-    await _as_superuser(port, name, "CREATE EXTENSION timescaledb")
-    return f"postgresql://observatory@127.0.0.1:{port}/{name}"
-
-
 @asynccontextmanager
 async def new_ground(kafka: str, database_url: str) -> AsyncIterator[Ground]:
     """Fresh topics, and empty tables in a database that no other test uses at the same time."""
@@ -176,9 +157,3 @@ async def new_ground(kafka: str, database_url: str) -> AsyncIterator[Ground]:
         yield Ground(settings, pool)
     finally:
         await pool.close()
-
-
-async def _as_superuser(port: int | None, database: str, statement: str) -> None:
-    connection = await asyncpg.connect(f"postgresql://postgres@127.0.0.1:{port}/{database}")
-    await connection.execute(statement)
-    await connection.close()

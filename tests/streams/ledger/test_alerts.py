@@ -20,9 +20,10 @@ from observatory.rules.budgets import EVER, Budget, Period, Scope, period_bounds
 from schemas.alerts import ALERT_TYPES, AlertEvent, AlertRaised, AlertResolved
 from schemas.topics import ALERT_EVENTS
 from streams.ledger.alerting import look_once, publish_open
+from tests.databases import new_database
 from tests.stack import LiveStack
 from tests.streams.ledger.calls import Body, call
-from tests.streams.ledger.ground import Ground, new_database, new_ground
+from tests.streams.ledger.ground import Ground, new_ground
 
 FACTS_DAYS = 400
 

@@ -30,10 +30,10 @@ from schemas.calls import LlmCallRecorded
 from schemas.chat import ChatCompleted, ChatDelta, ChatFailed, ChatRequested, ChatRestarted, Message
 from schemas.envelope import call_id
 from schemas.topics import CHAT_REQUESTS, CHAT_RESPONSES, LLM_CALLS
+from tests.databases import MIGRATIONS
 from tests.simulator import Simulator
 from tests.stack import LiveStack
 
-MIGRATIONS = Path(__file__).parents[3] / "infra" / "migrations"
 PATIENCE_S = 40.0
 SHORT_LEASES = {
     "OBSERVATORY_CHAT_LEASE_S": "2",

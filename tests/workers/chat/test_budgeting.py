@@ -15,8 +15,8 @@ from observatory.adapters.postgres.pool import Pool, open_pool
 from observatory.adapters.prices import shipped_book
 from observatory.adapters.providers.base import LLMProvider, ProviderKind
 from observatory.rules.budgets import Budget
+from tests.databases import new_database
 from tests.stack import LiveStack
-from tests.streams.ledger.ground import new_database
 from tests.workers.chat.running import ask
 from workers.chat.budgeting import Budgeting, NoBound, service_tiers
 

@@ -18,10 +18,10 @@ from observatory.adapters.prices import SHIPPED_VERSION
 from observatory.rules.price_rows import PriceRow
 from schemas.calls import LlmCallRecorded
 from schemas.chat import ChatCompleted
+from tests.databases import MIGRATIONS, new_empty_database
 from tests.simulator import Simulator, running_simulator
 from tests.stack import LiveStack
-from tests.streams.ledger.ground import new_empty_database
-from tests.workers.chat.running import MIGRATIONS, Books, ask, place
+from tests.workers.chat.running import Books, ask, place
 
 PATIENCE_S = 30
 

@@ -21,6 +21,7 @@ from infra.native.ports import free_ports
 from observatory.adapters.kafka import create_topics
 from observatory.adapters.postgres.setup import set_up
 from observatory.adapters.settings import KafkaSettings
+from tests.databases import MIGRATIONS
 from tests.stack import LiveStack
 from tests.workers.gateway.responder import Responder
 
@@ -105,7 +106,7 @@ def start(kafka: KafkaSettings, database_url: str, port: int, log: Path, **envir
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def database_url(stack: LiveStack) -> str:
     """A database with all tables and without any API key."""
-    await set_up(stack.database_url, ROOT / "infra" / "migrations")
+    await set_up(stack.database_url, MIGRATIONS)
     return stack.database_url
 
 

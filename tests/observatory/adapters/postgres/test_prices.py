@@ -15,8 +15,8 @@ from observatory.adapters.postgres.prices import NoPrices, load_book, newest_ver
 from observatory.adapters.prices import SHIPPED_VERSION, shipped_book, shipped_rows
 from observatory.rules.price_rows import PriceRow
 from observatory.rules.pricing import PriceQuery
+from tests.databases import new_database
 from tests.stack import LiveStack
-from tests.streams.ledger.ground import new_database
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 QUERY = PriceQuery(kind="openai", model="gpt-4o", at=NOW, tenant_id="acme")
