@@ -43,13 +43,13 @@ Name = Annotated[str, Parameter(help="A processor, as `observatory streams list`
 async def list_streams(*, json: Json = False) -> int:
     """List the processors: what they read, how many states they keep, how far they are."""
     async with database(settings().database_url) as pool:
-        rows = {row.fold: row for row in await tables.fold_rows(pool, [(f.name, f.sink) for f in _roots().values()])}
+        rows = {r.fold: r for r in await tables.fold_rows(pool, [(f.name, f.sink) for f in FOLDS if f.inputs])}
         states = {fold.name: await tables.count_states(pool, fold.name) for fold in FOLDS}
     found = [_described(fold, rows[_roots()[fold.name].name], states[fold.name]) for fold in in_order(FOLDS)]
     if json:
         print_json(found, indent=True)
         return 0
-    shown = table(["processor", "reads", "complete up to", "version", "states about", "records"], left=3)
+    shown = table(["processor", "reads", "complete up to", "version", "states", "records"], left=3)
     for row in found:
         add_row(shown, row["name"], row["reads"], row["complete_until"], row["version"], row["states"], row["records"])
     stdout().print(shown)

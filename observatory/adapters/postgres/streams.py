@@ -129,7 +129,7 @@ async def fold_rows(pool: Pool, folds: Iterable[tuple[str, str]]) -> list[FoldRo
 
 
 async def count_states(pool: Pool, table: str) -> int:
-    """About how many states a fold has."""
+    """How many states a fold has; no more than a million are counted."""
     return int(await pool.fetchval(_SQL["count_states"].format(table=table)))
 
 
