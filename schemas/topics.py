@@ -11,6 +11,7 @@ from schemas.base import Event
 from schemas.calls import LlmCallRecorded
 from schemas.chat import ChatCompleted, ChatDelta, ChatFailed, ChatRequested, ChatRestarted
 from schemas.feedback import FeedbackGiven
+from schemas.metrics import MetricsWindow
 from schemas.spans import SpansReceived
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -97,6 +98,14 @@ TRACE_SPANS = Topic(
     description="Spans of traces: of our own requests, and of the applications that send theirs.",
 )
 
+METRICS_LIVE = Topic(
+    name="metrics.live",
+    key="tenant_id",
+    events=(MetricsWindow,),
+    description="One-second windows of a tenant's calls, tokens, costs and latencies, as they happen.",
+    retention_ms=DAY_MS,
+)
+
 TOPICS: tuple[Topic, ...] = (
     CHAT_REQUESTS,
     CHAT_RESPONSES,
@@ -105,6 +114,7 @@ TOPICS: tuple[Topic, ...] = (
     FEEDBACK_GIVEN,
     FEEDBACK_ROUTED,
     TRACE_SPANS,
+    METRICS_LIVE,
 )
 WRITTEN_BY_CLIENTS: tuple[Topic, ...] = (CHAT_REQUESTS, FEEDBACK_GIVEN)
 """What any client may publish to; the others are written by our processes alone."""
