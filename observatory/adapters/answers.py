@@ -10,12 +10,12 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
 
 from observatory.adapters.answer_records import Heard, Position, address_of, assign, heard_in, is_outcome
 from observatory.adapters.kafka import Record, new_consumer, topic_name
+from observatory.adapters.partitions import partition_for
 from observatory.adapters.settings import KafkaSettings
 from observatory.rules.subscription import Outcome, Subscription
 from schemas.chat import ChatCompleted, ChatFailed
@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 POLL_MS = 1000
 PAUSE_S = 0.2
 _DEAF = "the answers cannot be read at the moment"
-
-_partition_for_key = DefaultPartitioner()
 
 
 class Away(Exception):
@@ -157,9 +155,7 @@ class AnswerListener:
         """The partition on which answers with this key come. Raises `Away` before `start`."""
         if not self._ends:
             raise Away(_DEAF)
-        numbers = sorted(self._ends)
-        chosen: int = _partition_for_key(key.encode(), numbers, numbers)
-        return chosen
+        return partition_for(key, [TopicPartition(self._topic, number) for number in self._ends]).partition
 
     def end_of(self, partition: int) -> int | None:
         """The position behind the last record that was read; None when there is no such partition."""

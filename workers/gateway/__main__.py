@@ -40,6 +40,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping, gateway.running}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
+    gateway.live.give_up()
     done, _ = await asyncio.wait((serving,), timeout=DRAIN_S)
     if not done:
         log.warning("%d requests are still waiting: answered with 503", gateway.listener.waiting)

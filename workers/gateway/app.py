@@ -20,10 +20,12 @@ from workers.gateway.api_budgets import BudgetDesk, budgets_router
 from workers.gateway.api_chat import ChatDesk, chat_router
 from workers.gateway.api_conversations import ConversationStore, conversations_router
 from workers.gateway.api_feedback import FeedbackDesk, feedback_router
+from workers.gateway.api_live import live_router
 from workers.gateway.api_prices import PriceDesk, prices_router
 from workers.gateway.api_repricing import RepricingDesk, repricing_router
 from workers.gateway.database import Database
 from workers.gateway.intake import Intake
+from workers.gateway.live_feed import LiveFeed
 from workers.gateway.metrics import WAITING
 from workers.gateway.models import Models
 from workers.gateway.openai_routes import ChatCompletions, OpenAIEndpoint, nothing_here
@@ -50,6 +52,7 @@ class Gateway:
         self.tracing = Tracing(settings, "gateway")
         self.intake = Intake(self.publisher, self.listener, self.database, settings.chat.deadline_s)
         self.resuming = Resuming(settings.kafka, name, self.listener, self.intake)
+        self.live = LiveFeed(settings.kafka, name)
         self._publishing = False
         self.running: asyncio.Task[None] = asyncio.create_task(self._run(), name="Kafka")
         """Connects and then reads answers; ends only by failing: then the process is of no use any more."""
@@ -67,6 +70,7 @@ class Gateway:
             self.running.cancel()
             await asyncio.wait((self.running,))
         await self.keys.stop()
+        await self.live.stop()
         await self.listener.stop()
         await self.tracing.stop()
         if self._publishing:
@@ -133,5 +137,6 @@ def _api(gateway: Gateway, traces: RequestTraces) -> FastAPI:
         budgets_router(BudgetDesk(gateway.database)),
         alerts_router(gateway.database),
         prices_router(PriceDesk(gateway.database)),
+        live_router(gateway.live, gateway.database),
         repricing_router(RepricingDesk(gateway.database)),
     )

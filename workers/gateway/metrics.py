@@ -12,6 +12,7 @@ _SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
 )
 WAITING = Gauge("observatory_gateway_waiting", "Requests whose answer somebody here waits for")
+LIVE_WATCHERS = Gauge("observatory_gateway_live_watchers", "Connections to the live feed")
 
 
 @lru_cache(maxsize=1024)

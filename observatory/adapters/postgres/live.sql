@@ -17,4 +17,4 @@ INSERT INTO streams.cursors (name, position) VALUES ($1, $2) ON CONFLICT DO NOTH
 UPDATE streams.cursors SET position = $3, updated_at = now() WHERE name = $1 AND position = $2
 
 -- name: in_flight
-SELECT tenant_id, count(*) AS calls FROM journal.attempts WHERE status = 'started' GROUP BY tenant_id
+SELECT tenant_id, count(*) AS calls FROM journal.attempts WHERE open AND status = 'started' GROUP BY tenant_id
