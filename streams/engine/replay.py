@@ -92,6 +92,8 @@ def _never(_fold: str, _at: At) -> bool:
 
 async def _records(consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, end: int) -> AsyncIterator[list[Record]]:
     """The records of a partition below `end`, in batches."""
+    if start >= end:
+        return
     consumer.assign([tp])
     consumer.seek(tp, start)
     while await consumer.position(tp) < end:

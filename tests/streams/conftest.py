@@ -19,5 +19,7 @@ async def database_url(stack: LiveStack) -> str:
 async def ground(stack: LiveStack, database_url: str) -> AsyncIterator[StreamGround]:
     """Topics of this test's own and empty tables."""
     async with new_ground(stack.kafka, database_url) as own:
-        await own.pool.execute("TRUNCATE streams.windows, streams.recent_calls, streams.cursors")
+        await own.pool.execute(
+            "TRUNCATE streams.windows, streams.recent_calls, streams.cursors, streams.traces, ledger.spans"
+        )
         yield StreamGround(own.settings, own.pool)
