@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from observatory.adapters.kafka import Record, Unreadable
 from schemas.adjustments import CostAdjusted
-from schemas.topics import LLM_CALLS, TRACE_SPANS
+from schemas.topics import FEEDBACK_GIVEN, FEEDBACK_ROUTED, LLM_CALLS
 from streams.engine.fold import At
-from streams.folds.spans import read_spans
+from streams.feedback.events import read_feedback
 from streams.ledger.decode import CallFields, money, read_call
 
 Reader = Callable[[Record], object]
@@ -36,7 +36,11 @@ def cost_of(call: CallFields) -> Decimal | None:
     return None if call.cost_usd is None else money(call.cost_usd)
 
 
-READERS: dict[str, Reader] = {LLM_CALLS.name: _call, TRACE_SPANS.name: read_spans}
+READERS: dict[str, Reader] = {
+    LLM_CALLS.name: _call,
+    FEEDBACK_GIVEN.name: read_feedback,
+    FEEDBACK_ROUTED.name: read_feedback,
+}
 """By the topic's name in the catalogue."""
 
 DEAD_LETTERED_ELSEWHERE = frozenset({LLM_CALLS.name})

@@ -65,6 +65,8 @@ class Fold(Generic[S]):
     `key` names the state that an event changes, or None when the event is not for this fold.
     `apply` returns the state, which it may have changed in place, or None when nothing changed.
     `keep`: a row that was not changed for so long is removed.
+    `is_empty` tells a state from which everything was taken back: as good as none, which another order of the topics
+    may leave.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Fold(Generic[S]):
     key: Callable[[Any], str | None] = lambda _: None
     apply: Callable[[S | None, Any, At, Out], S | None]
     keep: timedelta
+    is_empty: Callable[[S], bool] = lambda _: False
     version: int = 1
     rows: tuple[RowTable, ...] = ()
     decode: Callable[[bytes | str], S] = field(init=False, repr=False, compare=False)
@@ -117,6 +120,7 @@ class Relay:
 
 
 _JOIN = "\x1e"
+_ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
 def key_of(*parts: str) -> str:
@@ -127,6 +131,9 @@ def key_of(*parts: str) -> str:
 
 
 def encode(state: msgspec.Struct) -> str:
-    """A state as JSON that PostgreSQL takes: it knows no character NUL."""
-    text = msgspec.json.encode(state).decode()
+    """A state as JSON that PostgreSQL takes: it knows no character NUL.
+
+    Names in a mapping are sorted: the database keeps them in an order of its own.
+    """
+    text = _ENCODER.encode(state).decode()
     return text.replace("\\u0000", "\\ufffd") if "\\u0000" in text else text

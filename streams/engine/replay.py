@@ -91,7 +91,10 @@ def _never(_fold: str, _at: At) -> bool:
 
 
 async def _records(consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, end: int) -> AsyncIterator[list[Record]]:
-    """The records of a partition below `end`, in batches."""
+    """The records of a partition below `end`, in batches.
+
+    A partition without any is not even assigned: the client, stopped before it fetched from its partition, hangs.
+    """
     if start >= end:
         return
     consumer.assign([tp])

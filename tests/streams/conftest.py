@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from streams.folds.catalogue import FOLDS
 from tests.stack import LiveStack
 from tests.streams.engine.ground import StreamGround
 from tests.streams.ledger.ground import new_database, new_ground
@@ -19,7 +20,5 @@ async def database_url(stack: LiveStack) -> str:
 async def ground(stack: LiveStack, database_url: str) -> AsyncIterator[StreamGround]:
     """Topics of this test's own and empty tables."""
     async with new_ground(stack.kafka, database_url) as own:
-        await own.pool.execute(
-            "TRUNCATE streams.windows, streams.recent_calls, streams.cursors, streams.traces, ledger.spans"
-        )
+        await own.pool.execute("TRUNCATE streams.cursors, " + ", ".join(f"streams.{fold.name}" for fold in FOLDS))
         yield StreamGround(own.settings, own.pool)

@@ -5,6 +5,7 @@ import random
 import signal
 
 from tests.streams.engine.ground import StreamGround
+from tests.streams.engine.test_feedback import give, given
 from tests.streams.ledger.calls import Body, call
 
 ROUNDS = 6
@@ -22,6 +23,7 @@ async def test_states_equal_their_folds_whatever_is_killed(ground: StreamGround)
             repeats = randomness.sample(calls, 40) if calls else []
             calls += new
             await ground.produce([*new, *again, *repeats])
+            await give(ground, [given(body) for body in randomness.sample(calls, 40)])
             await asyncio.sleep(randomness.uniform(0.2, 1.5))  # so that the kill falls at another moment each time
             victim = turn % 2
             workers[victim].send_signal(signal.SIGKILL)
@@ -35,6 +37,7 @@ async def test_states_equal_their_folds_whatever_is_killed(ground: StreamGround)
         await asyncio.gather(*(worker.wait() for worker in workers))
     assert [one.examples for one in compared.values() if not one.ok] == []
     assert compared["recent_calls"].equal == len(calls)
+    assert compared["conversations"].equal == len(calls), "each call has a conversation of its own"
     counted = await ground.pool.fetchval("SELECT sum(calls)::bigint FROM streams.window_cells")
     assert counted == len(calls)
 

@@ -1,0 +1,219 @@
+"""What a request contributes: to quality, to its conversation, to its user; and how a change of it is handed on.
+
+A share is a function of what is known of the request and of nothing else, and is handed on as a difference. So the sums
+of all requests are right whatever the order in which calls, revisions, scores and corrections came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from observatory.rules.money import ZERO
+from streams.engine.fold import Out, key_of
+from streams.folds.sums import INPUT, Sums, Tally, differences
+
+if TYPE_CHECKING:
+    from streams.folds.requests import Call, RequestState
+
+QUALITY = "quality"
+CONVERSATIONS = "conversations"
+USERS = "users"
+
+DAY_US = 86_400_000_000
+_NOTHING = Sums()
+
+
+class Dimensions(msgspec.Struct, gc=False, frozen=True, order=True):
+    """By what quality is kept: the day is that of the judged call's start, in days since 1970 (UTC)."""
+
+    day: int
+    tenant_id: str
+    provider: str
+    model: str
+    prompt_version: str
+    kind: str
+    name: str
+
+
+class Judged(msgspec.Struct, gc=False):
+    """The scores of one cell, and the calls that they are about, each once, with their cost."""
+
+    tally: Tally = msgspec.field(default_factory=Tally)
+    sums: Sums = msgspec.field(default_factory=Sums)
+
+    def add(self, other: Judged, sign: int = 1) -> None:
+        """Adds the other, or takes it away."""
+        self.tally.add(other.tally, sign)
+        self.sums.add(other.sums, sign)
+
+
+class QualityChange(msgspec.Struct, frozen=True):
+    """What is to be added to a cell of quality."""
+
+    dimensions: Dimensions
+    judged: Judged
+
+
+class Turn(msgspec.Struct, gc=False, array_like=True, order=True):
+    """The answering call of a request in a conversation: what it had to read, in tokens."""
+
+    started_us: int
+    request_id: str
+    input_tokens: int
+    model: str
+
+
+class Share(msgspec.Struct):
+    """What a request adds to its conversation or user; `turn` is its place in the conversation, if it was answered.
+
+    `models` and `users` say how many calls were theirs.
+    """
+
+    sums: Sums = msgspec.field(default_factory=Sums)
+    models: dict[str, int] = {}
+    users: dict[str, int] = {}
+    scores: dict[str, Tally] = {}
+    first_us: int = 0
+    last_us: int = 0
+    turn: Turn | None = None
+
+
+class ShareChange(msgspec.Struct, frozen=True):
+    """What is to be added to a conversation or user, by its name; `turn` replaces what was if `turn_changed`."""
+
+    tenant_id: str
+    name: str
+    request_id: str
+    share: Share
+    turn_changed: bool
+
+
+class Shares(msgspec.Struct):
+    """All that a request contributes."""
+
+    quality: dict[Dimensions, Judged] = {}
+    conversations: dict[str, Share] = {}
+    users: dict[str, Share] = {}
+
+
+def shares(request: RequestState) -> Shares:
+    """What the request contributes as it is known."""
+    found = Shares()
+    for call in request.calls:
+        if call.conversation_id is not None:
+            _book(found.conversations, call.conversation_id, call)
+        if call.user_id is not None:
+            _book(found.users, call.user_id, call)
+    answer = _answer(request.calls)
+    if answer is not None:
+        _judge(found, request, answer)
+    return found
+
+
+def hand_on(request: RequestState, before: Shares, after: Shares, out: Out) -> None:
+    """Hands on what changed, in an order that depends on nothing but the change."""
+    for dimensions in sorted({*before.quality, *after.quality}):
+        judged = Judged()
+        judged.add(after.quality.get(dimensions, Judged()))
+        judged.add(before.quality.get(dimensions, Judged()), -1)
+        if judged != Judged():
+            out.derive(QUALITY, _quality_key(dimensions), QualityChange(dimensions, judged))
+    _hand_on_shares(CONVERSATIONS, request, (before.conversations, after.conversations), out)
+    _hand_on_shares(USERS, request, (before.users, after.users), out)
+
+
+def _hand_on_shares(
+    fold: str, request: RequestState, change: tuple[Mapping[str, Share], Mapping[str, Share]],
+    out: Out,
+) -> None:  # fmt: skip
+    old, new = change
+    for name in sorted({*old, *new}):
+        was, now = old.get(name, Share()), new.get(name, Share())
+        if was == now:
+            continue
+        delta = Share(
+            sums=_difference(was.sums, now.sums),
+            models={
+                m: n for m in sorted({*was.models, *now.models}) if (n := now.models.get(m, 0) - was.models.get(m, 0))
+            },
+            scores=differences(was.scores, now.scores),
+            first_us=now.first_us,
+            last_us=now.last_us,
+            turn=now.turn,
+        )
+        change_ = ShareChange(request.tenant_id, name, request.request_id, delta, was.turn != now.turn)
+        out.derive(fold, key_of(request.tenant_id, name), change_)
+
+
+def _count_differences(was: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
+    deltas = {name: now.get(name, 0) - was.get(name, 0) for name in sorted({*was, *now})}
+    return {name: delta for name, delta in deltas.items() if delta}
+
+
+def _difference(was: Sums, now: Sums) -> Sums:
+    delta = Sums()
+    delta.add(now)
+    delta.add(was, -1)
+    return delta
+
+
+def _book(shares_: dict[str, Share], name: str, call: Call) -> None:
+    share = shares_.get(name)
+    if share is None:
+        share = shares_[name] = Share(first_us=call.started_us, last_us=call.started_us)
+    share.first_us = min(share.first_us, call.started_us)
+    share.last_us = max(share.last_us, call.started_us)
+    if call.status == "not_sent":
+        return
+    share.sums.add(_sums(call))
+    share.sums.requests = 1
+    share.models[call.model] = share.models.get(call.model, 0) + 1
+    if call.user_id is not None:
+        share.users[call.user_id] = share.users.get(call.user_id, 0) + 1
+
+
+def _sums(call: Call) -> Sums:
+    return Sums(
+        calls=1,
+        errors=int(call.status == "error"),
+        unpriced_calls=int(call.cost_usd is None),
+        estimated_calls=int(call.estimated),
+        tokens=call.tokens or _NOTHING.tokens,
+        cost_usd=call.cost_usd or ZERO,
+        estimated_cost_usd=(call.cost_usd or ZERO) if call.estimated else ZERO,
+    )
+
+
+def _answer(calls: list[Call]) -> Call | None:
+    """The call that gave the answer: the last that went well, else the last that was sent."""
+    sent = [call for call in calls if call.status != "not_sent"]
+    return next((call for call in reversed(sent) if call.status == "ok"), sent[-1] if sent else None)
+
+
+def _judge(found: Shares, request: RequestState, answer: Call) -> None:
+    conversation = None if answer.conversation_id is None else found.conversations[answer.conversation_id]
+    user = None if answer.user_id is None else found.users[answer.user_id]
+    if conversation is not None and answer.status == "ok" and answer.operation == "chat" and answer.tokens is not None:
+        read = sum(answer.tokens[bucket] for bucket in INPUT)
+        conversation.turn = Turn(answer.started_us, request.request_id, read, answer.model)
+    for score in request.scores:
+        dimensions = Dimensions(
+            answer.started_us // DAY_US, request.tenant_id, answer.provider, answer.model, answer.prompt_version or "",
+            score.kind, score.name,
+        )  # fmt: skip
+        judged = found.quality.get(dimensions)
+        if judged is None:
+            judged = found.quality[dimensions] = Judged(sums=_sums(answer))
+            judged.sums.requests = 1
+        judged.tally.score(score.millionths)
+        for share in (conversation, user):
+            if share is not None:
+                share.scores.setdefault(f"{score.kind}:{score.name}", Tally()).score(score.millionths)
+
+
+def _quality_key(dimensions: Dimensions) -> str:
+    day, *names = msgspec.structs.astuple(dimensions)
+    return key_of(str(day), *names)
