@@ -115,7 +115,6 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     facts_retention_days: Annotated[int, Field(ge=1)] = 400
     journal_retention_days: Annotated[int, Field(ge=8)] = 35
-    spans_retention_days: Annotated[int, Field(ge=1)] = 30
     trace_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
     """The share of traces that begin here which is recorded; 0: none at all, also of those that others began."""
     traces_per_second: Annotated[float, Field(ge=0)] = 50.0

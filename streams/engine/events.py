@@ -5,9 +5,10 @@ from decimal import Decimal
 
 from observatory.adapters.kafka import Record, Unreadable
 from schemas.adjustments import CostAdjusted
-from schemas.topics import FEEDBACK_GIVEN, FEEDBACK_ROUTED, LLM_CALLS
+from schemas.topics import FEEDBACK_GIVEN, FEEDBACK_ROUTED, LLM_CALLS, TRACE_SPANS
 from streams.engine.fold import At
 from streams.feedback.events import read_feedback
+from streams.folds.spans import read_spans
 from streams.ledger.decode import CallFields, money, read_call
 
 Reader = Callable[[Record], object]
@@ -40,6 +41,7 @@ READERS: dict[str, Reader] = {
     LLM_CALLS.name: _call,
     FEEDBACK_GIVEN.name: read_feedback,
     FEEDBACK_ROUTED.name: read_feedback,
+    TRACE_SPANS.name: read_spans,
 }
 """By the topic's name in the catalogue."""
 

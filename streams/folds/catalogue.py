@@ -7,10 +7,11 @@ from streams.folds.conversations import CONVERSATIONS
 from streams.folds.quality import QUALITY
 from streams.folds.recent_calls import RECENT_CALLS
 from streams.folds.requests import REQUESTS
+from streams.folds.traces import TRACES
 from streams.folds.users import USERS
 from streams.folds.windows import WINDOWS
 
-FOLDS: tuple[AnyFold, ...] = (RECENT_CALLS, WINDOWS, REQUESTS, QUALITY, CONVERSATIONS, USERS)
+FOLDS: tuple[AnyFold, ...] = (RECENT_CALLS, WINDOWS, TRACES, REQUESTS, QUALITY, CONVERSATIONS, USERS)
 RELAYS: tuple[Relay, ...] = (FEEDBACK_ROUTING,)
 
 STREAMED_TOPICS: tuple[str, ...] = tuple(

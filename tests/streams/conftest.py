@@ -20,5 +20,6 @@ async def database_url(stack: LiveStack) -> str:
 async def ground(stack: LiveStack, database_url: str) -> AsyncIterator[StreamGround]:
     """Topics of this test's own and empty tables."""
     async with new_ground(stack.kafka, database_url) as own:
-        await own.pool.execute("TRUNCATE streams.cursors, " + ", ".join(f"streams.{fold.name}" for fold in FOLDS))
+        folds = ", ".join(f"streams.{fold.name}" for fold in FOLDS)
+        await own.pool.execute(f"TRUNCATE streams.cursors, ledger.spans, {folds}")
         yield StreamGround(own.settings, own.pool)

@@ -23,6 +23,7 @@ from workers.gateway.api_feedback import FeedbackDesk, feedback_router
 from workers.gateway.api_live import live_router
 from workers.gateway.api_prices import PriceDesk, prices_router
 from workers.gateway.api_repricing import RepricingDesk, repricing_router
+from workers.gateway.api_traces import traces_router
 from workers.gateway.database import Database
 from workers.gateway.intake import Intake
 from workers.gateway.live_feed import LiveFeed
@@ -136,6 +137,7 @@ def _api(gateway: Gateway, traces: RequestTraces) -> FastAPI:
         feedback_router(FeedbackDesk(gateway.publisher, lambda: gateway.listener.ready)),
         budgets_router(BudgetDesk(gateway.database)),
         alerts_router(gateway.database),
+        traces_router(gateway.database),
         prices_router(PriceDesk(gateway.database)),
         live_router(gateway.live, gateway.database),
         repricing_router(RepricingDesk(gateway.database)),

@@ -1,0 +1,100 @@
+"""`/api/v1/traces`: find traces, look at one. A key sees its own tenant's only."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from observatory.adapters.postgres.traces import StoredTrace, TraceFilter, Traces
+from schemas.http_analytics import AnalyticsAnswer
+from schemas.http_traces import MAX_SPANS_PAGE, TraceDetail, TraceParameters, TraceView
+from workers.gateway.analytics_answers import csv_answer, json_answer, one_by_one, wants_csv
+from workers.gateway.analytics_query import Asked, Position, asked, described_query, parameters_of, tenant_of
+from workers.gateway.api_bodies import Asker, decode_cursor, encode_cursor, number_in
+from workers.gateway.database import Database
+from workers.gateway.refusals import invalid, not_found
+from workers.gateway.trace_views import detail_of, view_of
+
+DEFAULT_TRACES = 50
+TraceName = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+SpanLimit = Annotated[int, Query(ge=1, le=MAX_SPANS_PAGE)]
+
+
+def traces_router(database: Database) -> APIRouter:
+    """The endpoints."""
+    router = APIRouter(prefix="/api/v1/traces", tags=["traces"])
+    query = Annotated[TraceParameters, Depends(parameters_of(TraceParameters))]
+
+    @router.get(
+        "", openapi_extra=described_query(TraceParameters), responses={200: {"model": AnalyticsAnswer[TraceView]}}
+    )
+    async def page(request: Request, access: Asker, parameters: query) -> Response:
+        """Traces that began within the period, latest first."""
+        question = asked(request, parameters, access)
+        limit = parameters.limit or DEFAULT_TRACES
+        tenants = tenant_of(access, [] if parameters.tenant is None else [parameters.tenant])
+        wanted = _filter(parameters, question, tenants)
+        after = _after(question.after)
+        # Asked first: what comes in between is in the answer and beyond what it promises.
+        watermark = await database.run_or_refuse(lambda pool: Traces(pool).until())
+        found = await database.run_or_refuse(lambda pool: Traces(pool).page(wanted, after, limit + 1))
+        last = found[limit - 1].trace if len(found) > limit else None
+        following = question.next(last.sums.start_us, last.trace_id) if last else None
+        rows = [view_of(stored) for stored in found[:limit]]
+        if wants_csv(request, parameters):
+            return csv_answer(TraceView, question.period, watermark, one_by_one(rows), following=following)
+        return json_answer(TraceView, question.period, watermark, rows, following)
+
+    @router.get("/{trace_id}")
+    async def get(
+        access: Asker,
+        trace_id: TraceName,
+        tenant: str | None = None,
+        cursor: str | None = None,
+        limit: SpanLimit = MAX_SPANS_PAGE,
+    ) -> TraceDetail:
+        """One trace with its shape and its spans; `limit` and `cursor` are of the spans."""
+        after = None
+        if cursor is not None:
+            started_ns, span_id = decode_cursor(cursor, 2)
+            after = (number_in(started_ns[:-3]) * 1000 + number_in(started_ns[-3:]), span_id)
+        tenants = tenant_of(access, [] if tenant is None else [tenant])
+        stored = await _one(database, tenants, trace_id)
+        watermark = await database.run_or_refuse(lambda pool: Traces(pool).until())
+        spans = await database.run_or_refuse(lambda pool: Traces(pool).spans(stored.trace, after, limit + 1))
+        linked = await database.run_or_refuse(lambda pool: Traces(pool).linked(stored.trace))
+        last = spans[limit - 1] if len(spans) > limit else None
+        following = encode_cursor(str(last.start_ns), last.span_id) if last else None
+        return detail_of(stored, spans[:limit], linked, watermark, following)
+
+    return router
+
+
+async def _one(database: Database, tenants: list[str], trace_id: str) -> StoredTrace:
+    found = await database.run_or_refuse(lambda pool: Traces(pool).get(tenants, trace_id))
+    if not found:
+        raise not_found(f"there is no trace {trace_id}, or nothing of it has come yet")
+    return found[0]
+
+
+def _filter(parameters: TraceParameters, question: Asked, tenants: list[str]) -> TraceFilter:
+    shortest = parameters.min_duration_ms
+    return TraceFilter(
+        tenants=tenants,
+        start=question.period.start,
+        end=question.period.end,
+        conversation=parameters.conversation,
+        user=parameters.user,
+        model=parameters.model,
+        min_cost_usd=parameters.min_cost_usd,
+        min_duration_us=None if shortest is None else round(shortest * 1000),
+        error=parameters.error,
+    )
+
+
+def _after(position: Position | None) -> tuple[int, str] | None:
+    if position is None:
+        return None
+    match list(position):
+        case [int(start_us), str(trace_id)]:
+            return start_us, trace_id
+    raise invalid("the cursor is not one that a page of this list gave", "cursor")
