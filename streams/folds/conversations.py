@@ -89,7 +89,7 @@ def apply(state: Conversation | None, change: ShareChange, at: At, out: Out) -> 
     """Adds what changed of one request."""
     share = change.share
     one = state or Conversation(change.tenant_id, change.name, share.first_us, share.last_us)
-    one.sums.add(share.sums)
+    one.sums.book(share.sums)
     if share.last_us:
         one.first_us, one.last_us = min(one.first_us, share.first_us), max(one.last_us, share.last_us)
     one.models, more = merged(one.models, share.models, MOST_MODELS)

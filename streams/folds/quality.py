@@ -20,7 +20,8 @@ class QualityCell(msgspec.Struct):
 def apply(state: QualityCell | None, change: QualityChange, at: At, out: Out) -> QualityCell:
     """Adds what changed."""
     cell = state or QualityCell(change.dimensions, Judged())
-    cell.judged.add(change.judged)
+    cell.judged.tally.add(change.judged.tally)
+    cell.judged.sums.book(change.judged.sums)
     return cell
 
 

@@ -154,9 +154,9 @@ def _count_differences(was: Mapping[str, int], now: Mapping[str, int]) -> dict[s
 
 
 def _difference(was: Sums, now: Sums) -> Sums:
-    delta = Sums()
-    delta.add(now)
-    delta.add(was, -1)
+    delta = msgspec.structs.replace(now)
+    if was.calls:
+        delta.add(was, -1)
     return delta
 
 
@@ -168,8 +168,11 @@ def _book(shares_: dict[str, Share], name: str, call: Call) -> None:
     share.last_us = max(share.last_us, call.started_us)
     if call.status == "not_sent":
         return
-    share.sums.add(_sums(call))
-    share.sums.requests = 1
+    if share.sums.calls:
+        share.sums.add(_sums(call))
+    else:
+        share.sums = _sums(call)
+        share.sums.requests = 1
     share.models[call.model] = share.models.get(call.model, 0) + 1
     if call.user_id is not None:
         share.users[call.user_id] = share.users.get(call.user_id, 0) + 1

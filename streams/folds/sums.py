@@ -48,8 +48,13 @@ class Sums(msgspec.Struct, gc=False):
         self.unpriced_calls += sign * other.unpriced_calls
         self.estimated_calls += sign * other.estimated_calls
         self.tokens = [a + sign * b for a, b in zip(self.tokens, other.tokens, strict=True)]
-        self.cost_usd = plain(combine(self.cost_usd, other.cost_usd))
-        self.estimated_cost_usd = plain(combine(self.estimated_cost_usd, other.estimated_cost_usd))
+        self.cost_usd = combine(self.cost_usd, other.cost_usd)
+        self.estimated_cost_usd = combine(self.estimated_cost_usd, other.estimated_cost_usd)
+
+    def book(self, change: "Sums") -> None:
+        """Adds a change to sums that are kept: equal sums are then written alike."""
+        self.add(change)
+        self.cost_usd, self.estimated_cost_usd = plain(self.cost_usd), plain(self.estimated_cost_usd)
 
 
 class Tally(msgspec.Struct, gc=False, array_like=True):
