@@ -35,6 +35,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "waste": "What attempts cost that gave no answer, by cause.",
         "prices": "The price book: list, show, set, import, diff, history.",
         "budgets": "Budgets: create, list, show, change and close them.",
+        "traces": "What happened to a request, span by span: list, show.",
         "alerts": "Budgets that reach a threshold, models without a price: list, follow.",
         "keys": "Create, list and revoke API keys.",
     },

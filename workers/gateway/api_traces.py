@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from observatory.adapters.postgres.traces import StoredTrace, TraceFilter, Traces
+from observatory.adapters.trace_views import detail_of, view_of
 from schemas.http_analytics import AnalyticsAnswer
 from schemas.http_traces import MAX_SPANS_PAGE, TraceDetail, TraceParameters, TraceView
 from workers.gateway.analytics_answers import csv_answer, json_answer, one_by_one, wants_csv
@@ -12,7 +13,6 @@ from workers.gateway.analytics_query import Asked, Position, asked, described_qu
 from workers.gateway.api_bodies import Asker, decode_cursor, encode_cursor, number_in
 from workers.gateway.database import Database
 from workers.gateway.refusals import invalid, not_found
-from workers.gateway.trace_views import detail_of, view_of
 
 DEFAULT_TRACES = 50
 TraceName = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]

@@ -1,4 +1,4 @@
-"""Traces as `/api/v1/traces` shows them."""
+"""Traces as they are shown: over HTTP and by the command line."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
