@@ -47,6 +47,7 @@ class LlmCallRecorded(Event):
     """What is known of a call; a higher `revision` replaces a lower one.
 
     `started_at` is the database's time of the attempt and is the same in every revision.
+    `experiment_unit` is what was given the variant (a user, a conversation, a request), under that version.
     `cost_usd` is this call's own cost, null when no price is known.
     """
 
@@ -83,3 +84,5 @@ class LlmCallRecorded(Event):
     experiment_id: Name | None = None
     variant_id: Name | None = None
     prompt_version: Name | None = None
+    experiment_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    experiment_unit: Name | None = None

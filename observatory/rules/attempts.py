@@ -13,6 +13,7 @@ from uuid import UUID
 import orjson
 
 from observatory.rules import money
+from observatory.rules.experiments.assignment import Assignment, prompt_version_of
 from schemas.base import decimal_text, rfc3339
 from schemas.calls import CallStatus, CostState, Usage, UsageSource
 from schemas.chat import ChatRequested
@@ -28,6 +29,7 @@ class AttemptIdentity:
     attempt: int
     provider: str
     request: ChatRequested
+    assignment: Assignment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +77,7 @@ def not_sent() -> AttemptResult:
 
 def record_json(identity: AttemptIdentity, result: AttemptResult) -> str:
     """The record's JSON text, without `revision` and `started_at`."""
-    request, cost = identity.request, result.cost
+    request, cost, assignment = identity.request, result.cost, identity.assignment
     fields: dict[str, object] = {
         "call_id": identity.call_id,
         "request_id": request.request_id,
@@ -102,7 +104,15 @@ def record_json(identity: AttemptIdentity, result: AttemptResult) -> str:
         "tags": request.tags,
         "api_key_id": request.api_key_id,
         "service_tier": result.service_tier,
+        "prompt_version": prompt_version_of(request, assignment),
     }
+    if assignment is not None:
+        fields |= {
+            "experiment_id": assignment.experiment_id,
+            "experiment_version": assignment.version,
+            "variant_id": assignment.variant_id,
+            "experiment_unit": assignment.unit,
+        }
     return orjson.dumps(_present(fields)).decode()
 
 

@@ -57,7 +57,10 @@ class LatencyFields(msgspec.Struct, gc=False, frozen=True):
 
 
 class CallFields(msgspec.Struct, gc=False, frozen=True, kw_only=True):
-    """`schemas.calls.LlmCallRecorded`, its fields in the order of `Fact`; money is still text."""
+    """`schemas.calls.LlmCallRecorded`; money is still text. Up to `latency` the fields are in the order of `Fact`.
+
+    Those behind it are no part of a fact.
+    """
 
     call_id: UUID
     revision: Number
@@ -90,6 +93,8 @@ class CallFields(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     cost_usd: MoneyText | None = None
     usage: UsageFields | None = None
     latency: LatencyFields | None = None
+    experiment_version: Number | None = None
+    experiment_unit: Name | None = None
 
 
 _PLAIN_FIELDS = CallFields.__struct_fields__.index("tags")

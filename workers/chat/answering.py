@@ -16,6 +16,7 @@ from observatory.adapters.providers.base import LLMProvider, ProviderError
 from observatory.adapters.providers.registry import NoSuchProvider, Providers
 from observatory.adapters.settings import ChatSettings
 from observatory.rules.attempts import AttemptIdentity, not_sent, record_json
+from observatory.rules.experiments.assignment import Assignment
 from observatory.rules.retry import may_retry, next_pause_s
 from observatory.rules.tracing import attempt_span_id
 from schemas.chat import ChatError, ChatRequested, Message
@@ -23,6 +24,7 @@ from schemas.envelope import call_id
 from workers.chat.attempt import Answered, Caller, Cancelled, Ended, Sending
 from workers.chat.budgeting import Budgeting, NoBound
 from workers.chat.delivery import Delivery
+from workers.chat.experimenting import Experimenting
 from workers.chat.settling import Settler
 from workers.chat.streaming import AnswerStream
 from workers.chat.work import Work, error
@@ -44,18 +46,21 @@ class Answering:
         providers: Providers,
         caller: Caller,
         budgeting: Budgeting,
+        experimenting: Experimenting,
     ) -> None:
         self._settings, self._journal, self._settler = settings, journal, settler
         self._publisher, self._providers, self._caller, self._budgeting = publisher, providers, caller, budgeting
+        self._experimenting = experimenting
         self._starts: GroupCommit[NextAttempt, datetime | Refusal | None] = GroupCommit("begin", journal.begin_attempts)
 
-    def first_attempt(self, delivery: Delivery) -> AttemptStart | None:
+    def first_attempt(self, delivery: Delivery, assignment: Assignment | None) -> AttemptStart | None:
         """The attempt to begin in the claim's commit; None when there is none to make, or not before the claim."""
         request = delivery.request
         if request.use_history or datetime.now(UTC) >= delivery.deadline:
             return None
+        request = self._experimenting.applied_now(request, assignment)
         try:
-            return self._start(request, self._providers.choose(request), 1)
+            return self._start(request, self._providers.choose(request), 1, assignment)
         except (NoSuchProvider, NoBound):
             return None
 
@@ -67,12 +72,13 @@ class Answering:
         if claimed.lost_epochs >= MAX_LOST_EPOCHS:
             lost = f"{claimed.lost_epochs} workers were lost while they answered this request"
             return await self._settler.fail(work, error("worker_lost", lost))
+        if work.request.use_history:
+            work.request = await self._with_history(work.request)
+        work.request = await self._experimenting.applied(work.request, work.assignment)
         try:
             provider = self._providers.choose(work.request)
         except NoSuchProvider as unknown:
             return await self._settler.fail(work, error("no_such_provider", str(unknown)))
-        if work.request.use_history:
-            work.request = await self._with_history(work.request)
         if claimed.refusal is not None:
             return await self._settler.fail(work, await self._budgeting.error_of(claimed.refusal))
         return await self._attempts(work, provider)
@@ -140,17 +146,20 @@ class Answering:
             request_id=request_id,
             epoch=work.claimed.epoch,
             attempt=number,
-            start=self._start(work.request, provider, number),
+            start=self._start(work.request, provider, number, work.assignment),
             budget_version=self._budgeting.version,
         )
 
-    def _start(self, request: ChatRequested, provider: LLMProvider, number: int) -> AttemptStart:
+    def _start(
+        self, request: ChatRequested, provider: LLMProvider, number: int, assignment: Assignment | None
+    ) -> AttemptStart:
         """Raises `NoBound`."""
         identity = AttemptIdentity(
             call_id=call_id(request.tenant_id, request.request_id, number),
             attempt=number,
             provider=provider.name,
             request=request,
+            assignment=assignment,
         )
         result = self._caller.provisional(provider, request, datetime.now(UTC))
         return AttemptStart(

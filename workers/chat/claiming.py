@@ -16,6 +16,7 @@ from observatory.adapters.tracing import Tracing
 from workers.chat.answering import Answering
 from workers.chat.budgeting import Budgeting
 from workers.chat.delivery import Delivery
+from workers.chat.experimenting import Experimenting, as_text, from_text
 from workers.chat.intake import Intake
 from workers.chat.leases import Leases
 from workers.chat.metrics import IN_FLIGHT, WAITING
@@ -45,6 +46,7 @@ class Claiming:
         outbox: Outbox,
         answering: Answering,
         budgeting: Budgeting,
+        experimenting: Experimenting,
         tracing: Tracing,
         wake: asyncio.Event,
     ) -> None:
@@ -52,6 +54,7 @@ class Claiming:
         self._slots = settings.chat.concurrency
         self._queue, self._intake, self._journal, self._leases = queue, intake, journal, leases
         self._outbox, self._answering, self._budgeting, self._wake = outbox, answering, budgeting, wake
+        self._experimenting = experimenting
         self._tracing = tracing
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -124,6 +127,7 @@ class Claiming:
 
     def _claim_of(self, delivery: Delivery) -> Claim:
         request = delivery.request
+        assignment = self._experimenting.assign(request)
         return Claim(
             tenant_id=request.tenant_id,
             request_id=request.request_id,
@@ -135,7 +139,8 @@ class Claiming:
             use_history=request.use_history,
             published_at=delivery.published_at,
             traceparent=delivery.traceparent,
-            first_attempt=self._answering.first_attempt(delivery),
+            first_attempt=self._answering.first_attempt(delivery, assignment),
+            assignment=as_text(assignment),
         )
 
     def _start(self, delivery: Delivery, claim: Claim, claimed: Claimed, asked_at: float) -> None:
@@ -149,6 +154,7 @@ class Claiming:
             capped=claim.first_attempt is not None and claim.first_attempt.reservation is not None,
             attempts=claimed.attempts,
             timeline=Timeline(delivery, asked_at, claimed_at),
+            assignment=from_text(claimed.assignment),
         )
         task = asyncio.create_task(self._answer(work))
         self._tasks.add(task)

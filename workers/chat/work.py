@@ -6,6 +6,7 @@ from decimal import Decimal
 from observatory.adapters.postgres.journal import Claimed
 from observatory.adapters.providers.base import LLMProvider
 from observatory.rules.attempts import AttemptIdentity
+from observatory.rules.experiments.assignment import Assignment
 from schemas.chat import ChatError, ChatRequested
 from schemas.envelope import call_id
 from workers.chat.delivery import Delivery, Lease
@@ -16,7 +17,8 @@ from workers.chat.tracing import Timeline
 class Work:
     """What is being answered: `request` with the whole prompt, the attempts made so far and what each of them cost.
 
-    `capped`: a hard budget covers the attempt that was begun last. `claimed_at` is monotonic.
+    `capped`: a hard budget covers the attempt that was begun last. `claimed_at` is monotonic. As soon as it is being
+    answered, `request` is as its variant of an experiment has it sent.
     """
 
     delivery: Delivery
@@ -27,6 +29,7 @@ class Work:
     capped: bool
     attempts: int
     timeline: Timeline
+    assignment: Assignment | None = None
     costs: list[tuple[Decimal | None, str]] = field(default_factory=list)
 
     @property
@@ -37,7 +40,11 @@ class Work:
     def identity(self, provider: LLMProvider, attempt: int) -> AttemptIdentity:
         """What does not change of that attempt."""
         return AttemptIdentity(
-            call_id=call_id(*self.delivery.key, attempt), attempt=attempt, provider=provider.name, request=self.request
+            call_id=call_id(*self.delivery.key, attempt),
+            attempt=attempt,
+            provider=provider.name,
+            request=self.request,
+            assignment=self.assignment,
         )
 
 

@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable
 from aiokafka.errors import KafkaError
 
 from observatory.adapters.kafka import Publisher
+from observatory.adapters.live_experiments import LiveExperiments
 from observatory.adapters.live_prices import LivePrices
 from observatory.adapters.postgres.budgets import Budgets
+from observatory.adapters.postgres.experiments import Experiments
 from observatory.adapters.postgres.journal import Journal
 from observatory.adapters.postgres.pool import INDEX_PLANS, LAZY_COMMITS, TRANSIENT, Pool, describe, insist, open_pool
 from observatory.adapters.postgres.prices import NoPrices
@@ -22,6 +24,7 @@ from workers.chat.answering import Answering
 from workers.chat.attempt import Caller
 from workers.chat.budgeting import Budgeting
 from workers.chat.claiming import Claiming
+from workers.chat.experimenting import Experimenting
 from workers.chat.intake import Intake
 from workers.chat.leases import Leases
 from workers.chat.outbox import Outbox
@@ -47,6 +50,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         lambda: open_pool(settings.database_url, size=2, application=name, session={**INDEX_PLANS, **LAZY_COMMITS}),
     )
     prices = await _prices(pool)
+    experiments = LiveExperiments(Experiments(pool))
+    await insist("experiments", experiments.refresh)
+    experimenting = Experimenting(experiments)
     journal, queue, wake = Journal(pool, lazy), RequestQueue(), asyncio.Event()
     publisher = Publisher(settings.kafka, name)
     providers = Providers(settings.providers, concurrency=chat.concurrency)
@@ -55,8 +61,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     intake = Intake(settings, publisher, tracing, queue, wake)
     budgeting = Budgeting(Budgets(pool), prices, chat.max_output_tokens)
     settler, caller = Settler(journal, outbox), Caller(prices)
-    answering = Answering(chat, journal, settler, publisher, providers, caller, budgeting)
-    claiming = Claiming(settings, queue, intake, journal, leases, outbox, answering, budgeting, tracing, wake)
+    answering = Answering(chat, journal, settler, publisher, providers, caller, budgeting, experimenting)
+    claiming = Claiming(
+        settings, queue, intake, journal, leases, outbox, answering, budgeting, experimenting, tracing, wake
+    )
     metrics = MetricsServer(
         settings.metrics_host,
         settings.metrics_port,
@@ -74,6 +82,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             intake.commit_periodically(),
             Sweeper(journal, outbox, chat.sweep_s).run(),
             prices.follow(),
+            experiments.follow(),
             leases.run(),
         )
     ]

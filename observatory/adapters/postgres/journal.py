@@ -50,7 +50,10 @@ class AttemptStart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A wish to answer a request; with `first_attempt` that attempt begins in the same commit, if its budgets allow."""
+    """A wish to answer a request; with `first_attempt` that attempt begins in the same commit, if its budgets allow.
+
+    `assignment`: experiment and variant, which stand from the first claim on.
+    """
 
     tenant_id: str
     request_id: UUID
@@ -63,6 +66,7 @@ class Claim:
     published_at: datetime
     traceparent: str | None
     first_attempt: AttemptStart | None
+    assignment: str | None = None
 
     @property
     def key(self) -> RequestKey:
@@ -75,6 +79,7 @@ class Claimed:
     """The request is ours under `epoch`; `attempts` have begun so far, this claim's first one included.
 
     `lease_left_s` counts from the last time that the database was asked. `refusal`: what kept the first attempt back.
+    `assignment` is the first claim's.
     """
 
     epoch: int
@@ -83,6 +88,7 @@ class Claimed:
     claimed_at: datetime
     lease_left_s: float
     refusal: Refusal | None = None
+    assignment: str | None = None
 
     @property
     def begun(self) -> bool:
@@ -169,7 +175,8 @@ class Journal:
         `owner` names this very batch: what it owns already was claimed by a first try whose answer was lost.
         Raises `StaleBudgets` when there are other budgets than those of `budget_version`.
         """
-        arguments = [*_claim_columns(claims), owner, lease, [budget_version]]
+        assignments = [claim.assignment for claim in claims]
+        arguments = [*_claim_columns(claims), owner, lease, [budget_version], assignments]
         reservations = [c.first_attempt.reservation if c.first_attempt else None for c in claims]
         if any(reservations):
             budgets, wishes = reserve_columns(reservations)
@@ -308,7 +315,9 @@ def _claim_columns(claims: Sequence[Claim]) -> list[list[object]]:
 
 def _claimed(row: Record, refusal: Refusal | None) -> Claimed:
     attempts = row["attempts"] - (refusal is not None)
-    return Claimed(row["epoch"], row["lost_epochs"], attempts, row["claimed_at"], row["lease_left_s"], refusal)
+    return Claimed(
+        row["epoch"], row["lost_epochs"], attempts, row["claimed_at"], row["lease_left_s"], refusal, row["assignment"]
+    )
 
 
 def _standing(row: Record) -> Standing:

@@ -2,13 +2,13 @@
 
 -- name: claim
 -- Takes requests that are new or whose lease ended. One of the two endings below follows. $18: version of the budgets
--- by which it was decided what is reserved.
+-- by which it was decided what is reserved. $19: the variants of experiments; the first claim's stand.
 WITH incoming AS (
   SELECT * FROM unnest(
     $1::text[], $2::uuid[], $3::bytea[], $4::int[], $5::bigint[], $6::text[], $7::text[], $8::boolean[],
-    $9::timestamptz[], $10::text[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::numeric[]
+    $9::timestamptz[], $10::text[], $11::uuid[], $12::text[], $13::text[], $14::text[], $15::numeric[], $19::text[]
   ) AS t (tenant_id, request_id, body_sha256, topic_partition, topic_offset, record_key, conversation_id, use_history,
-          published_at, traceparent, call_id, provider, model, record, cost_usd)
+          published_at, traceparent, call_id, provider, model, record, cost_usd, assignment)
    WHERE (SELECT journal.check_budgets($18::bigint[]))
 ), heads AS (
   INSERT INTO journal.conversation_heads AS h (tenant_id, conversation_id, request_id)
@@ -24,9 +24,10 @@ WITH incoming AS (
 ), claimed AS (
   INSERT INTO journal.requests AS r (
     tenant_id, request_id, body_sha256, topic_partition, topic_offset, record_key, conversation_id, use_history,
-    published_at, traceparent, owner, lease_until, attempts)
+    published_at, traceparent, owner, lease_until, attempts, assignment)
   SELECT i.tenant_id, i.request_id, i.body_sha256, i.topic_partition, i.topic_offset, i.record_key, i.conversation_id,
-         i.use_history, i.published_at, i.traceparent, $16, now() + $17::interval, (i.call_id IS NOT NULL)::int
+         i.use_history, i.published_at, i.traceparent, $16, now() + $17::interval, (i.call_id IS NOT NULL)::int,
+         i.assignment
     FROM incoming i
    WHERE NOT i.use_history
       OR EXISTS (SELECT FROM heads h WHERE h.tenant_id = i.tenant_id AND h.request_id = i.request_id)
@@ -35,7 +36,7 @@ WITH incoming AS (
     SET owner = excluded.owner, epoch = r.epoch + 1, lease_until = excluded.lease_until,
         lost_epochs = r.lost_epochs + (r.owner IS NOT NULL)::int
     WHERE r.state = 'claimed' AND r.lease_until < now() AND r.body_sha256 = excluded.body_sha256
-  RETURNING r.tenant_id, r.request_id, r.epoch, r.lost_epochs, r.attempts
+  RETURNING r.tenant_id, r.request_id, r.epoch, r.lost_epochs, r.attempts, r.assignment
 ), left_behind AS (
   -- What an earlier owner left as started becomes unknown.
   UPDATE journal.attempts a
@@ -57,16 +58,16 @@ WITH incoming AS (
     JOIN incoming i ON i.tenant_id = c.tenant_id AND i.request_id = c.request_id
    WHERE c.epoch = 1 AND i.call_id IS NOT NULL
 )
-SELECT tenant_id, request_id, epoch, lost_epochs, attempts, now() AS claimed_at,
+SELECT tenant_id, request_id, epoch, lost_epochs, attempts, assignment, now() AS claimed_at,
        extract(epoch FROM $17::interval)::float8 AS lease_left_s, NULL::uuid AS call_id
   FROM claimed;
 
 -- name: claim_reserving
--- The ending with budgets, $19..$21 (see journal.reserve): $22 and $23 are what each attempt reserves of which. After
+-- The ending with budgets, $20..$22 (see journal.reserve): $23 and $24 are what each attempt reserves of which. After
 -- what was claimed come the first attempts that were refused, each with its budget and its call_id.
 , wanted AS (
   SELECT i.*, w.amount_usd, w.matched, w.place
-    FROM unnest($11::uuid[], $22::numeric[], $23::text[]) WITH ORDINALITY AS w (call_id, amount_usd, matched, place)
+    FROM unnest($11::uuid[], $23::numeric[], $24::text[]) WITH ORDINALITY AS w (call_id, amount_usd, matched, place)
     JOIN incoming i ON i.call_id = w.call_id
     JOIN claimed c ON c.tenant_id = i.tenant_id AND c.request_id = i.request_id
    WHERE c.epoch = 1
@@ -80,7 +81,7 @@ SELECT tenant_id, request_id, epoch, lost_epochs, attempts, now() AS claimed_at,
 ), refused AS MATERIALIZED (
   SELECT r.*
     FROM wishes w,
-         LATERAL journal.reserve($19::text[], $20::timestamptz[], $21::timestamptz[], w.calls, w.tenants, w.requests,
+         LATERAL journal.reserve($20::text[], $21::timestamptz[], $22::timestamptz[], w.calls, w.tenants, w.requests,
                                  w.amounts, w.matched) AS r
    WHERE (SELECT count(*) FROM left_behind) >= 0  -- budgets are locked after all other rows
 ), first_attempts AS (
@@ -91,18 +92,18 @@ SELECT tenant_id, request_id, epoch, lost_epochs, attempts, now() AS claimed_at,
     FROM wanted w
    WHERE NOT EXISTS (SELECT FROM refused r WHERE r.call_id = w.call_id)
 )
-SELECT tenant_id, request_id, epoch, lost_epochs, attempts, now() AS claimed_at,
+SELECT tenant_id, request_id, epoch, lost_epochs, attempts, assignment, now() AS claimed_at,
        extract(epoch FROM $17::interval)::float8 AS lease_left_s, NULL::uuid AS call_id,
        NULL::text AS budget_id, NULL::numeric AS limit_usd, NULL::numeric AS left_usd, NULL::timestamptz AS resets_at
   FROM claimed
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, call_id, budget_id, limit_usd, left_usd, resets_at FROM refused;
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, call_id, budget_id, limit_usd, left_usd, resets_at FROM refused;
 
 -- name: standing
 -- How the requests stand that could not be claimed.
 SELECT r.tenant_id, r.request_id, r.state, r.body_sha256, r.topic_partition, r.topic_offset, r.outcome,
        greatest(0, extract(epoch FROM r.lease_until - now()))::float8 AS lease_left_s,
-       r.owner, r.epoch, r.lost_epochs, r.attempts, r.claimed_at
+       r.owner, r.epoch, r.lost_epochs, r.attempts, r.claimed_at, r.assignment
   FROM unnest($1::text[], $2::uuid[]) AS i (tenant_id, request_id)
   JOIN journal.requests r ON r.tenant_id = i.tenant_id AND r.request_id = i.request_id;
 

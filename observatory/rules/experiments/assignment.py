@@ -69,6 +69,22 @@ def is_eligible(request: ChatRequested, definition: ExperimentDefinition) -> boo
     return all(tags.get(name) == value for name, value in wanted.tags.items())
 
 
+def prompt_version_of(request: ChatRequested, assignment: Assignment | None) -> str | None:
+    """Which prompt a request is made with: its variant's, else the one that its client named by a tag."""
+    if assignment is not None and assignment.prompt_version is not None:
+        return assignment.prompt_version
+    named = (request.tags or {}).get(PROMPT_TAG)
+    return named if named is not None and _is_name(named) else None
+
+
+def _is_name(text: str) -> bool:
+    try:
+        _NAME.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
 def takes_part(experiment: Experiment, unit: str) -> bool:
     """Whether the unit is in the share of the traffic."""
     return _uniform(experiment, unit, _TRAFFIC, "") < experiment.definition.traffic
@@ -105,14 +121,8 @@ def _assigned(request: ChatRequested, experiment: Experiment) -> Assignment | No
 def _told(request: ChatRequested, running: Iterable[Experiment]) -> Assignment | None:
     """What the tags say; None when they are no names."""
     tags = request.tags or {}
-    try:
-        experiment_id, variant_id = (
-            _NAME.validate_python(tags[EXPERIMENT_TAG]),
-            _NAME.validate_python(tags[VARIANT_TAG]),
-        )
-        unit = _NAME.validate_python(tags[UNIT_TAG]) if UNIT_TAG in tags else None
-        prompt_version = _NAME.validate_python(tags[PROMPT_TAG]) if PROMPT_TAG in tags else None
-    except ValidationError:
+    experiment_id, variant_id, unit = tags[EXPERIMENT_TAG], tags[VARIANT_TAG], tags.get(UNIT_TAG)
+    if not all(_is_name(text) for text in (experiment_id, variant_id, unit) if text is not None):
         return None
     known = next((e for e in running if e.experiment_id == experiment_id), None)
     if unit is None:
@@ -124,7 +134,6 @@ def _told(request: ChatRequested, running: Iterable[Experiment]) -> Assignment |
         version=known.version if known else None,
         variant_id=variant_id,
         unit=unit,
-        prompt_version=prompt_version,
         own=True,
     )
 
