@@ -54,14 +54,31 @@ CREATE INDEX experiment_requests_by_age ON streams.experiment_requests USING bri
 
 -- What one partition knows of a unit in a variant: sums over its requests. Readers add up the partitions.
 CREATE TABLE streams.experiment_units (
-  part          int         NOT NULL,
-  key           text        NOT NULL,
-  version       bigint      NOT NULL,
-  touched_at    timestamptz NOT NULL,
-  state         jsonb       NOT NULL,
-  tenant_id     text        NOT NULL GENERATED ALWAYS AS (state->>'tenant_id') STORED,
-  experiment_id text        NOT NULL GENERATED ALWAYS AS (state->>'experiment_id') STORED,
+  part               int         NOT NULL,
+  key                text        NOT NULL,
+  version            bigint      NOT NULL,
+  touched_at         timestamptz NOT NULL,
+  state              jsonb       NOT NULL,
+  tenant_id          text        NOT NULL GENERATED ALWAYS AS (state->>'tenant_id') STORED,
+  experiment_id      text        NOT NULL GENERATED ALWAYS AS (state->>'experiment_id') STORED,
+  experiment_version int         NOT NULL GENERATED ALWAYS AS ((state->>'experiment_version')::int) STORED,
+  variant_id         text        NOT NULL GENERATED ALWAYS AS (state->>'variant_id') STORED,
+  unit               text        NOT NULL GENERATED ALWAYS AS (state->>'unit') STORED,
+  first_us           bigint      NOT NULL GENERATED ALWAYS AS ((state->>'first_us')::bigint) STORED,
+  requests           bigint      NOT NULL GENERATED ALWAYS AS ((state->>'requests')::bigint) STORED,
+  failed             bigint      NOT NULL GENERATED ALWAYS AS ((state->>'failed')::bigint) STORED,
+  calls              bigint      NOT NULL GENERATED ALWAYS AS ((state->>'calls')::bigint) STORED,
+  unpriced_calls     bigint      NOT NULL GENERATED ALWAYS AS ((state->>'unpriced_calls')::bigint) STORED,
+  cost_usd           numeric     NOT NULL GENERATED ALWAYS AS ((state->>'cost_usd')::numeric) STORED,
+  answered           bigint      NOT NULL GENERATED ALWAYS AS ((state->>'answered')::bigint) STORED,
+  latency_us         bigint      NOT NULL GENERATED ALWAYS AS ((state->>'latency_us')::bigint) STORED,
+  ratings            bigint      NOT NULL GENERATED ALWAYS AS ((state->>'ratings')::bigint) STORED,
+  rating_millionths  bigint      NOT NULL GENERATED ALWAYS AS ((state->>'rating_millionths')::bigint) STORED,
   PRIMARY KEY (part, key)
 ) WITH (fillfactor = 70);
-CREATE INDEX experiment_units_by_experiment ON streams.experiment_units (tenant_id, experiment_id);
+COMMENT ON COLUMN streams.experiment_units.experiment_version IS '0: the client named an experiment that the worker did not know';
+COMMENT ON COLUMN streams.experiment_units.first_us IS 'when its first call started, in microseconds since 1970';
+COMMENT ON COLUMN streams.experiment_units.failed IS 'of the requests, those whose last attempt gave no answer';
+COMMENT ON COLUMN streams.experiment_units.latency_us IS 'of the answering calls, of which there are `answered`';
+CREATE INDEX experiment_units_by_experiment ON streams.experiment_units (tenant_id, experiment_id, experiment_version);
 CREATE INDEX experiment_units_by_age ON streams.experiment_units USING brin (touched_at) WITH (pages_per_range = 32);

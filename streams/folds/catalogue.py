@@ -4,6 +4,8 @@ from streams.engine.fold import Relay
 from streams.engine.states import AnyFold
 from streams.feedback.routing import FEEDBACK_ROUTING
 from streams.folds.conversations import CONVERSATIONS
+from streams.folds.experiment_requests import EXPERIMENT_REQUESTS
+from streams.folds.experiment_units import EXPERIMENT_UNITS
 from streams.folds.quality import QUALITY
 from streams.folds.recent_calls import RECENT_CALLS
 from streams.folds.requests import REQUESTS
@@ -11,7 +13,17 @@ from streams.folds.traces import TRACES
 from streams.folds.users import USERS
 from streams.folds.windows import WINDOWS
 
-FOLDS: tuple[AnyFold, ...] = (RECENT_CALLS, WINDOWS, TRACES, REQUESTS, QUALITY, CONVERSATIONS, USERS)
+FOLDS: tuple[AnyFold, ...] = (
+    RECENT_CALLS,
+    WINDOWS,
+    TRACES,
+    REQUESTS,
+    QUALITY,
+    CONVERSATIONS,
+    USERS,
+    EXPERIMENT_REQUESTS,
+    EXPERIMENT_UNITS,
+)
 RELAYS: tuple[Relay, ...] = (FEEDBACK_ROUTING,)
 
 STREAMED_TOPICS: tuple[str, ...] = tuple(
