@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
+from observatory.adapters.kafka import Unreadable
 from observatory.rules.money import total
 from schemas.feedback import RATING
 from schemas.topics import FEEDBACK_ROUTED, LLM_CALLS
@@ -17,7 +18,7 @@ from streams.engine.fold import At, Fold, Out, key_of
 from streams.feedback.events import Feedback, microseconds
 from streams.folds.experiment_units import NAME as UNITS
 from streams.folds.experiment_units import Placed, Sums, Told
-from streams.ledger.decode import CallFields
+from streams.ledger.decode import EARLY_S, CallFields
 
 NAME = "experiment_requests"
 
@@ -26,6 +27,11 @@ MOST_RATINGS = 16
 """Calls and raters beyond are left out and counted. A worker makes a handful of calls for a request."""
 
 MOST_WAITING = 1000
+KNOWN_FOR = timedelta(days=65)
+"""A call that started longer ago changes nothing: what was known of it may be gone. A month can be reconciled."""
+
+_LATE_MS = KNOWN_FOR // timedelta(milliseconds=1)
+_EARLY_MS = EARLY_S * 1000
 
 
 class KnownCall(msgspec.Struct):
@@ -78,15 +84,22 @@ def apply(state: ExperimentRequest | None, event: CallFields | Feedback, at: At,
     """Takes in a revision of a call or a rating."""
     state = state or ExperimentRequest()
     rated = isinstance(event, Feedback)
-    changed = _rating(state, event) if isinstance(event, Feedback) else _call(state, event)
+    changed = _rating(state, event) if isinstance(event, Feedback) else _call(state, event, at)
     if not changed:
         return None
     _tell(state, out, rated=rated)
     return state
 
 
-def _call(state: ExperimentRequest, call: CallFields) -> bool:
+def _call(state: ExperimentRequest, call: CallFields, at: At) -> bool:
     """Calls of a request come in one partition, so which is the first is never in doubt."""
+    started_us = microseconds(call.started_at)
+    if not at.time_ms - _LATE_MS <= started_us // 1000 <= at.time_ms + _EARLY_MS:
+        return False
+    try:
+        cost_usd = cost_of(call)
+    except Unreadable:
+        return False  # the ledger puts it to the dead letters
     placed = _placed(call)
     if state.placed is None:
         state.placed = placed
@@ -105,8 +118,8 @@ def _call(state: ExperimentRequest, call: CallFields) -> bool:
             call.attempt,
             call.revision,
             call.status,
-            cost_of(call),
-            microseconds(call.started_at),
+            cost_usd,
+            started_us,
             None if took is None else round(took * 1000),
         )
     )
@@ -174,5 +187,5 @@ EXPERIMENT_REQUESTS = Fold(
     state=ExperimentRequest,
     key=key,
     apply=apply,
-    keep=timedelta(days=35),
+    keep=KNOWN_FOR + timedelta(days=5),
 )

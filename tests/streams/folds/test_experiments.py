@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -21,6 +21,8 @@ from streams.folds.experiment_units import Told, UnitSums
 from streams.ledger.decode import CallFields, LatencyFields
 
 Event = CallFields | Feedback
+STARTED = datetime(2026, 11, 1, tzinfo=UTC)
+STARTED_US = 1_793_491_200_000_000
 
 
 class Run:
@@ -30,7 +32,7 @@ class Run:
         self.requests: dict[str, ExperimentRequest] = {}
         self.units: dict[str, UnitSums] = {}
         self.changes: Counter[str] = Counter()
-        self._at = At("", 0, 0, 0, "")
+        self._at = At("", 0, 0, STARTED_US // 1000 + 5000, "")
 
     def feed(self, *events: Event) -> Run:
         for event in events:
@@ -75,7 +77,7 @@ def call(request: int = 1, attempt: int = 1, revision: int = 1, **fields: Any) -
         "cost_state": "settled",
         "cost_usd": "0.10",
         "latency": LatencyFields(total_ms=250.5),
-        "started_at": datetime(2026, 11, 1, tzinfo=UTC),
+        "started_at": STARTED,
         "experiment_id": "prompts",
         "experiment_version": 2,
         "variant_id": "brief",
@@ -131,7 +133,7 @@ def test_a_unit_s_sums_are_those_of_its_requests() -> None:
     assert unit.cost_usd == Decimal("0.315")
     assert (unit.answered, unit.latency_us) == (2, 501_000)
     assert (unit.ratings, unit.rating_millionths) == (2, 250_000)
-    assert unit.first_us == 1_793_491_200_000_000
+    assert unit.first_us == STARTED_US
 
 
 @given(st.randoms(use_true_random=False))
@@ -179,3 +181,8 @@ def test_a_call_of_another_variant_of_the_same_request_is_left_out() -> None:
     assert run.unit.calls == 1
     (state,) = run.requests.values()
     assert state.left_out == 1
+
+
+def test_calls_from_too_long_ago_or_the_future_change_nothing() -> None:
+    ago, ahead = STARTED - timedelta(days=66), STARTED + timedelta(days=2)
+    assert Run().feed(call(started_at=ago), call(attempt=2, started_at=ahead)).units == {}
