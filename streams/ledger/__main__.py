@@ -18,6 +18,7 @@ from streams.ledger.alerting import watch
 from streams.ledger.loop import Loop
 from streams.ledger.progress import Progress
 from streams.ledger.retention import keep_clean
+from streams.ledger.rolling import keep_rolling
 from streams.ledger.tracing import BatchTraces
 from streams.ledger.writer import Writer
 
@@ -65,6 +66,7 @@ async def main(settings: Settings, stop: asyncio.Event, group: str = SINK) -> No
     beside = [
         asyncio.create_task(keep_clean(pool, settings)),
         asyncio.create_task(watch(settings, publisher, owner)),
+        asyncio.create_task(keep_rolling(settings, SINK, topic, owner)),
     ]
     try:
         await _watched(asyncio.create_task(loop.run(stop)), progress)

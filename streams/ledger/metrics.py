@@ -25,3 +25,4 @@ ALERT_LOOK_SECONDS = Histogram(
     "Time of a look at budgets and prices",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
 )
+ROLLED = Counter("observatory_ledger_rolled_total", "Hours and days that were summed")

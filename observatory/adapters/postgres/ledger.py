@@ -189,12 +189,12 @@ async def replace_facts(connection: Connection, oldest: datetime, newest: dateti
     await connection.execute(_SQL["replace_calls"], oldest, newest)
 
 
-async def add_to_rollups(connection: Connection, deltas: Sequence[RollupDelta]) -> None:
+async def add_to_rollups(database: Database, deltas: Sequence[RollupDelta]) -> None:
     """Adds each delta to its row."""
     if not deltas:
         return
     *columns, latency, ttft = map(list, zip(*deltas, strict=True))
-    await connection.execute(_SQL["add_to_rollups"], *columns, _arrays(latency), _arrays(ttft))
+    await database.execute(_SQL["add_to_rollups"], *columns, _arrays(latency), _arrays(ttft))
 
 
 def _arrays(histograms: list[list[int]]) -> list[str]:

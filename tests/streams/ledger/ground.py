@@ -153,7 +153,10 @@ async def new_ground(kafka: str, database_url: str) -> AsyncIterator[Ground]:
     await create_topics(own)
     pool = await open_pool(database_url, size=2, application="test")
     try:
-        await pool.execute("TRUNCATE ledger.calls, ledger.rollup_1m, ledger.sink_offsets, ledger.adjustments")
+        await pool.execute(
+            """TRUNCATE ledger.calls, ledger.rollup_1m, ledger.sink_offsets, ledger.adjustments, ledger.rolled,
+               ledger.rollup_1h, ledger.rollup_1d, ledger.rollup_1d_by"""
+        )
         yield Ground(settings, pool)
     finally:
         await pool.close()

@@ -1,0 +1,328 @@
+"""Answers about calls from what the ledger keeps of them: days and hours where their sums hold, else minutes or facts.
+
+Whatever is read, the answer is the same: sums of money are exact, percentiles come from merged histograms and are at
+most 1.09 % off. Sums and the watermark are of one snapshot.
+"""
+
+import dataclasses
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal, get_args
+
+from asyncpg import Record
+
+from observatory.adapters.postgres.pool import Connection, Pool
+from observatory.adapters.postgres.queries import load_queries
+from observatory.rules.periods import Granularity, Window
+from observatory.rules.segments import Rolled, Segments, segments, segments_by, step_of
+
+_SQL = load_queries("observatory.adapters.postgres", "analytics.sql")
+_WATERMARK = load_queries("observatory.adapters.postgres", "costs.sql")["watermark"]
+
+Dimension = Literal[
+    "tenant", "provider", "model", "operation", "user", "api_key", "conversation", "status", "source", "experiment",
+    "variant", "prompt_version",
+]  # fmt: skip
+Order = Literal["cost", "calls", "tokens", "errors", "p95"]
+
+TAG = "tag:"
+"""Before the key of a tag that calls are grouped or chosen by."""
+
+DIMENSIONS: tuple[str, ...] = get_args(Dimension)
+
+_IN_ROLLUPS = {"tenant": "tenant_id", "provider": "provider", "model": "model", "operation": "operation"}
+_IN_FACTS = {
+    **_IN_ROLLUPS, "user": "user_id", "api_key": "api_key_id", "conversation": "conversation_id", "status": "status",
+    "source": "source", "experiment": "experiment_id", "variant": "variant_id", "prompt_version": "prompt_version",
+}  # fmt: skip
+_BY_DAY = frozenset({"user", "api_key", "status", "source", "experiment", "variant", "prompt_version"})
+_VALUES = {
+    "cost": "cost_usd", "calls": "calls", "errors": "errors", "tokens": _SQL["tokens"], "p95": "latency_p95",
+}  # fmt: skip
+_BRANCHES = 8
+"""Parts of a period that are read each by itself; more are read together."""
+
+NO_SHIFT = timedelta()
+SESSION = {"plan_cache_mode": "force_custom_plan", "jit": "off"}
+"""For connections that ask such questions: what is looked for changes with every one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """Which calls, by what. `group_by` and the names in `only` are dimensions, or `tag:<key>`.
+
+    `top`: so many groups, the rest summed. `durations`: percentiles too. `compare`: the period of the same length
+    before it too, its times moved into this one. `after` is the `position` of a row: the page after it.
+    """
+
+    period: Window
+    granularity: Granularity = "none"
+    zone: str = "UTC"
+    group_by: Sequence[str] = ()
+    only: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    order: Order = "cost"
+    top: int | None = None
+    durations: bool = False
+    compare: bool = False
+    limit: int | None = None
+    after: "Position | None" = None
+
+    @property
+    def needs_durations(self) -> bool:
+        """Whether histograms are merged."""
+        return self.durations or self.order == "p95"
+
+
+Position = tuple[datetime | None, bool, Decimal, list[str | None]]
+"""Where a row stands: its step, whether it is the rest, the value it is ordered by, its names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """What calls add up to. Percentiles in ms, None without such calls; `members`: how many groups are in the row."""
+
+    members: int
+    calls: int
+    errors: int
+    unpriced_calls: int
+    estimated_calls: int
+    not_sent_calls: int
+    uncached_input_tokens: int
+    cache_read_tokens: int
+    cache_write_5m_tokens: int
+    cache_write_1h_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    input_audio_tokens: int
+    output_audio_tokens: int
+    input_image_tokens: int
+    cost_usd: Decimal
+    estimated_cost_usd: Decimal
+    latency_p50_ms: float | None
+    latency_p90_ms: float | None
+    latency_p95_ms: float | None
+    latency_p99_ms: float | None
+    ttft_p50_ms: float | None
+    ttft_p90_ms: float | None
+    ttft_p95_ms: float | None
+    ttft_p99_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One group in one step: its names in the order of `group_by` (none of the rest), now and in the period before."""
+
+    at: datetime | None
+    names: Sequence[str | None]
+    other: bool
+    now: Sums | None
+    before: Sums | None
+    position: Position
+
+
+@asynccontextmanager
+async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection that sees one moment: what is read after the watermark goes with it."""
+    async with (
+        pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        yield connection
+
+
+async def watermark(connection: Connection, topic: str) -> datetime | None:
+    """Up to when everything appended to `llm.calls` is in the ledger; None before every partition was read."""
+    moment: datetime | None = await connection.fetchval(_WATERMARK, topic)
+    return moment
+
+
+async def ask(connection: Connection, question: Question) -> AsyncIterator[Row]:
+    """The rows in order, as they come; within a `snapshot`. Raises what asyncpg raises."""
+    statement, arguments = await _statement(connection, question)
+    pending: list[Record] = []
+    async for record in connection.cursor(statement, *arguments, prefetch=1000):
+        if pending and _place(pending[0]) != _place(record):
+            yield _row(pending)
+            pending = []
+        pending.append(record)
+    if pending:
+        yield _row(pending)
+
+
+class _Arguments:
+    """What a statement is given, by number."""
+
+    def __init__(self) -> None:
+        self.values: list[object] = []
+
+    def add(self, value: object, kind: str) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}::{kind}"
+
+
+async def _statement(connection: Connection, question: Question) -> tuple[str, list[object]]:
+    arguments = _Arguments()
+    asked = set(question.group_by) | set(question.only)
+    eras = [(0, question.period, NO_SHIFT)]
+    if question.compare:
+        eras.append((1, question.period.before, question.period.length))
+    cells: list[str] = []
+    durations: list[str] = []
+    for era, period, shift in eras:
+        rolled = await _rolled(connection, period)
+        step = step_of(question.granularity, question.zone, shift)
+        writing = _Cells(question, arguments, era, shift)
+        if asked <= _IN_ROLLUPS.keys():
+            parts = _of_rollups(segments(period, rolled, step), arguments)
+        else:
+            by = _one_more(asked)
+            held = rolled if by is not None else Rolled(frozenset(), frozenset(), {})
+            parts = _of_facts(segments_by(period, held, step), arguments, by)
+        for part in parts:
+            placeholders = writing.placeholders(part)
+            cells.append(_SQL["cells"].format(**placeholders))
+            if question.needs_durations:
+                durations.append(_SQL[part.durations].format(**placeholders))
+    return _put_together(question, arguments, cells, durations), arguments.values
+
+
+async def _rolled(connection: Connection, period: Window) -> Rolled:
+    hours, days, days_by = set[datetime](), set[datetime](), dict[datetime, datetime]()
+    for sums, bucket, until in await connection.fetch(_SQL["rolled"], period.start, period.end):
+        if sums == "rollup_1h":
+            hours.add(bucket)
+        elif sums == "rollup_1d":
+            days.add(bucket)
+        else:
+            days_by[bucket] = until
+    return Rolled(hours, days, days_by)
+
+
+def _one_more(asked: set[str]) -> str | None:
+    """The one dimension that days are summed by, if there is no other that the rollups do not know."""
+    more = asked - _IN_ROLLUPS.keys()
+    return next(iter(more)) if len(more) == 1 and more <= _BY_DAY else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Rows of one table: the column of its time, what names the rows, how dimensions are called there."""
+
+    table: str
+    time: str
+    where: str
+    columns: Mapping[str, str]
+    durations: str = "durations"
+
+
+def _of_rollups(parts: Segments, arguments: _Arguments) -> Iterator[_Part]:
+    for table, starts in (("rollup_1d", parts.days), ("rollup_1h", parts.hours)):
+        if starts:
+            yield _Part(table, "bucket", f"c.bucket = ANY ({arguments.add(starts, 'timestamptz[]')})", _IN_ROLLUPS)
+    for where in _ranges("bucket", parts.rest, arguments):
+        yield _Part("rollup_1m", "bucket", where, _IN_ROLLUPS)
+
+
+def _of_facts(parts: Segments, arguments: _Arguments, by: str | None) -> Iterator[_Part]:
+    if parts.days and by is not None:
+        where = f"c.bucket = ANY ({arguments.add(parts.days, 'timestamptz[]')}) AND c.dimension = '{by}'"
+        yield _Part("rollup_1d_by", "bucket", where, {**_IN_ROLLUPS, by: "value"})
+    for where in _ranges("started_at", parts.rest, arguments):
+        yield _Part("counted_calls", "started_at", where, _IN_FACTS, "fact_durations")
+
+
+def _ranges(column: str, windows: Sequence[Window], arguments: _Arguments) -> Iterator[str]:
+    """Conditions for all windows, a few for each: first the bounds, by which whole chunks are left out."""
+    together = max(1, -(-len(windows) // _BRANCHES))
+    for first in range(0, len(windows), together):
+        some = windows[first : first + together]
+        inner = [_range(column, each, arguments) for each in some] if len(some) > 1 else []
+        bounds = _range(column, Window(some[0].start, some[-1].end), arguments)
+        yield f"{bounds} AND ({' OR '.join(inner)})" if inner else bounds
+
+
+def _range(column: str, each: Window, arguments: _Arguments) -> str:
+    start, end = arguments.add(each.start, "timestamptz"), arguments.add(each.end, "timestamptz")
+    return f"(c.{column} >= {start} AND c.{column} < {end})"
+
+
+class _Cells:
+    """What the parts of one era are in SQL."""
+
+    def __init__(self, question: Question, arguments: _Arguments, era: int, shift: timedelta) -> None:
+        self._question, self._arguments, self._era, self._shift = question, arguments, era, shift
+
+    def placeholders(self, part: _Part) -> Mapping[str, str]:
+        columns = [self._column(part, name) for name in self._question.group_by]
+        wanted = [
+            f"{self._column(part, name)} = ANY ({self._arguments.add(list(values), 'text[]')})"
+            for name, values in self._question.only.items()
+        ]
+        return {
+            "era": str(self._era),
+            "at": self._at(part),
+            "keys": "".join(f", {column} AS k{number}" for number, column in enumerate(columns)),
+            "table": part.table,
+            "where": " AND ".join([part.where, *wanted]),
+        }
+
+    def _column(self, part: _Part, name: str) -> str:
+        if name.startswith(TAG):
+            return f"(c.tags ->> {self._arguments.add(name.removeprefix(TAG), 'text')})"
+        return f"c.{part.columns[name]}"
+
+    def _at(self, part: _Part) -> str:
+        question, arguments = self._question, self._arguments
+        if question.granularity == "none":
+            return "'-infinity'::timestamptz"
+        moment = f"c.{part.time}"
+        if self._shift:
+            moment = f"{moment} + {arguments.add(self._shift, 'interval')}"
+        return f"date_trunc('{question.granularity}', {moment}, {arguments.add(question.zone, 'text')})"
+
+
+def _put_together(question: Question, arguments: _Arguments, cells: Sequence[str], durations: Sequence[str]) -> str:
+    names = ", ".join(f"k{number}" for number in range(len(question.group_by)))
+    keys = f", {names}" if names else ""
+    empty = "".join(f", NULL::text AS k{number}" for number in range(len(question.group_by)))
+    ranking = "rank_by_p95" if question.order == "p95" else "rank_by_sum"
+    value = _VALUES[question.order]
+    return _SQL["question"].format(
+        names=names,
+        keys=keys,
+        summing=_SQL["summing"],
+        cells="\nUNION ALL\n".join(cells or [_SQL["nothing"].format(keys=empty)]),
+        durations="\nUNION ALL\n".join(durations or [_SQL["no_durations"].format(keys=empty)]),
+        ranking=_SQL[ranking].format(value=value) if question.order != "p95" else _SQL[ranking],
+        top="ALL" if question.top is None else arguments.add(question.top, "bigint"),
+        value=value,
+        after="true" if question.after is None else _after(question.after, arguments),
+        limit="ALL" if question.limit is None else arguments.add(question.limit, "bigint"),
+    )
+
+
+def _after(position: Position, arguments: _Arguments) -> str:
+    at, other, minus, names = position
+    place = [
+        f"coalesce({arguments.add(at, 'timestamptz')}, '-infinity')",
+        arguments.add(other, "boolean"),
+        arguments.add(minus, "numeric"),
+        arguments.add(names, "text[]"),
+    ]
+    return f"(at, other, minus, names) > ({', '.join(place)})"
+
+
+def _place(record: Record) -> Position:
+    return record["at"], record["other"], record["minus"], record["names"]
+
+
+_FIGURES = tuple(part.name for part in dataclasses.fields(Sums))
+
+
+def _row(records: Sequence[Record]) -> Row:
+    eras = {record["era"]: Sums(**{name: record[name] for name in _FIGURES}) for record in records}
+    at, other, minus, names = _place(records[0])
+    return Row(at, names, other, eras.get(0), eras.get(1), (at, other, minus, names))

@@ -1,0 +1,120 @@
+-- Questions to the sums. A statement is put together from these parts: cells of every table that holds a part of the
+-- period, what they are grouped by (k0, k1, …), and the order. Whatever comes from a client is an argument.
+
+-- name: rolled
+SELECT sums, bucket, until FROM ledger.rolled
+ WHERE until > bucket AND bucket >= $1::timestamptz AND bucket < $2
+
+-- name: cells
+-- Of {table}; {where} names the rows of the part.
+SELECT {era} AS era, {at} AS at{keys}, calls, errors, unpriced_calls, estimated_calls, not_sent_calls,
+       uncached_input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens,
+       reasoning_tokens, input_audio_tokens, output_audio_tokens, input_image_tokens, cost_usd, estimated_cost_usd
+  FROM ledger.{table} AS c WHERE {where}
+
+-- name: durations
+-- The buckets of both histograms, one a row: 0 latency, 1 time to the first token.
+SELECT {era} AS era, {at} AS at{keys}, kind, (x + 549755813888) >> 40 AS i,
+       x - (((x + 549755813888) >> 40) << 40) AS n
+  FROM ledger.{table} AS c,
+       LATERAL (SELECT 0 AS kind, unnest(c.latency_ms_hist) AS x
+                UNION ALL SELECT 1, unnest(c.ttft_ms_hist)) AS h
+ WHERE {where}
+
+-- name: fact_durations
+SELECT {era} AS era, {at} AS at{keys}, kind, i::bigint AS i, 1::bigint AS n
+  FROM ledger.{table} AS c, LATERAL (VALUES (0, latency_index), (1, ttft_index)) AS h (kind, i)
+ WHERE {where} AND i IS NOT NULL
+
+-- name: no_durations
+SELECT 0 AS era, '-infinity'::timestamptz AS at{keys}, 0 AS kind, 0::bigint AS i, 0::bigint AS n WHERE false
+
+-- name: nothing
+SELECT 0 AS era, '-infinity'::timestamptz AS at{keys}, 0::bigint AS calls, 0::bigint AS errors,
+       0::bigint AS unpriced_calls, 0::bigint AS estimated_calls, 0::bigint AS not_sent_calls,
+       0::bigint AS uncached_input_tokens, 0::bigint AS cache_read_tokens, 0::bigint AS cache_write_5m_tokens,
+       0::bigint AS cache_write_1h_tokens, 0::bigint AS output_tokens, 0::bigint AS reasoning_tokens,
+       0::bigint AS input_audio_tokens, 0::bigint AS output_audio_tokens, 0::bigint AS input_image_tokens,
+       0::numeric AS cost_usd, 0::numeric AS estimated_cost_usd WHERE false
+
+-- name: summing
+sum(calls)::bigint AS calls, sum(errors)::bigint AS errors, sum(unpriced_calls)::bigint AS unpriced_calls,
+sum(estimated_calls)::bigint AS estimated_calls, sum(not_sent_calls)::bigint AS not_sent_calls,
+sum(uncached_input_tokens)::bigint AS uncached_input_tokens, sum(cache_read_tokens)::bigint AS cache_read_tokens,
+sum(cache_write_5m_tokens)::bigint AS cache_write_5m_tokens, sum(cache_write_1h_tokens)::bigint AS cache_write_1h_tokens,
+sum(output_tokens)::bigint AS output_tokens, sum(reasoning_tokens)::bigint AS reasoning_tokens,
+sum(input_audio_tokens)::bigint AS input_audio_tokens, sum(output_audio_tokens)::bigint AS output_audio_tokens,
+sum(input_image_tokens)::bigint AS input_image_tokens, sum(cost_usd) AS cost_usd,
+sum(estimated_cost_usd) AS estimated_cost_usd
+
+-- name: tokens
+-- All tokens of a call; reasoning is a part of the output.
+(uncached_input_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens + input_audio_tokens
+ + input_image_tokens + output_tokens + output_audio_tokens)
+
+-- name: rank_by_sum
+SELECT names, sum({value}) AS value FROM grouped WHERE era = 0 GROUP BY names
+
+-- name: rank_by_p95
+-- By what 95 % of the calls of a group do not exceed, in the whole period.
+SELECT names, min(i) FILTER (WHERE up_to >= greatest(1, ceil(0.95 * total))) AS value
+  FROM (SELECT names, i, sum(n) OVER (PARTITION BY names ORDER BY i) AS up_to, sum(n) OVER (PARTITION BY names) AS total
+          FROM (SELECT names, i, sum(n) AS n FROM elements WHERE era = 0 AND kind = 0 GROUP BY names, i) AS whole
+         WHERE n > 0) AS ranked
+ GROUP BY names
+
+-- name: question
+-- Era 0 is the period, 1 the one before, whose times are moved into it. Groups beyond the first {top} of the period are
+-- summed as `other`. Rows come in the order (at, other, minus, names), era by era, from after the cursor on.
+WITH grouped AS MATERIALIZED (
+  SELECT era, at, ARRAY[{names}]::text[] AS names, {summing}
+    FROM ({cells}) AS cells
+   GROUP BY era, at{keys}
+  HAVING sum(calls) <> 0 OR sum(not_sent_calls) <> 0 OR sum(cost_usd) <> 0
+), elements AS MATERIALIZED (
+  SELECT era, at, ARRAY[{names}]::text[] AS names, kind, i, sum(n) AS n
+    FROM ({durations}) AS cells
+   GROUP BY era, at{keys}, kind, i
+  HAVING sum(n) > 0
+), top AS MATERIALIZED (
+  SELECT names FROM ({ranking}) AS ranking ORDER BY value DESC NULLS LAST, names LIMIT {top}
+), sums AS (
+  SELECT era, at, coalesce(t.names, '{{}}') AS names, t.names IS NULL AS other, count(DISTINCT g.names) AS members,
+         {summing}
+    FROM grouped g LEFT JOIN top t ON t.names = g.names
+   GROUP BY era, at, t.names
+), ranked AS (
+  SELECT *, sum(n) OVER (PARTITION BY era, at, names, other, kind ORDER BY i) AS up_to,
+         sum(n) OVER (PARTITION BY era, at, names, other, kind) AS total
+    FROM (SELECT era, at, coalesce(t.names, '{{}}') AS names, t.names IS NULL AS other, kind, i, sum(n) AS n
+            FROM elements e LEFT JOIN top t ON t.names = e.names
+           GROUP BY era, at, t.names, kind, i) AS merged
+), quantiles AS (
+  SELECT era, at, names, other,
+         min(i) FILTER (WHERE kind = 0 AND up_to >= greatest(1, ceil(0.5 * total)))::int AS latency_p50,
+         min(i) FILTER (WHERE kind = 0 AND up_to >= greatest(1, ceil(0.9 * total)))::int AS latency_p90,
+         min(i) FILTER (WHERE kind = 0 AND up_to >= greatest(1, ceil(0.95 * total)))::int AS latency_p95,
+         min(i) FILTER (WHERE kind = 0 AND up_to >= greatest(1, ceil(0.99 * total)))::int AS latency_p99,
+         min(i) FILTER (WHERE kind = 1 AND up_to >= greatest(1, ceil(0.5 * total)))::int AS ttft_p50,
+         min(i) FILTER (WHERE kind = 1 AND up_to >= greatest(1, ceil(0.9 * total)))::int AS ttft_p90,
+         min(i) FILTER (WHERE kind = 1 AND up_to >= greatest(1, ceil(0.95 * total)))::int AS ttft_p95,
+         min(i) FILTER (WHERE kind = 1 AND up_to >= greatest(1, ceil(0.99 * total)))::int AS ttft_p99
+    FROM ranked GROUP BY era, at, names, other
+), rows AS MATERIALIZED (
+  SELECT * FROM sums LEFT JOIN quantiles USING (era, at, names, other)
+), page AS (
+  SELECT * FROM (SELECT at, other, names, -coalesce(max(({value})::numeric) FILTER (WHERE era = 0), 0) AS minus
+                   FROM rows GROUP BY at, other, names) AS positions
+   WHERE {after}
+   ORDER BY at, other, minus, names LIMIT {limit}
+)
+SELECT nullif(at, '-infinity') AS at, other, names, minus, era, members, calls, errors, unpriced_calls, estimated_calls,
+       not_sent_calls, uncached_input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+       output_tokens, reasoning_tokens, input_audio_tokens, output_audio_tokens, input_image_tokens, cost_usd,
+       estimated_cost_usd,
+       ledger.hist_value(latency_p50) AS latency_p50_ms, ledger.hist_value(latency_p90) AS latency_p90_ms,
+       ledger.hist_value(latency_p95) AS latency_p95_ms, ledger.hist_value(latency_p99) AS latency_p99_ms,
+       ledger.hist_value(ttft_p50) AS ttft_p50_ms, ledger.hist_value(ttft_p90) AS ttft_p90_ms,
+       ledger.hist_value(ttft_p95) AS ttft_p95_ms, ledger.hist_value(ttft_p99) AS ttft_p99_ms
+  FROM page JOIN rows USING (at, other, names)
+ ORDER BY at, other, minus, names, era

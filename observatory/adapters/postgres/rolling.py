@@ -1,0 +1,104 @@
+"""Sums of whole hours and days, made when these are over: what a question about months reads instead of minutes.
+
+`ledger.rolled` names the hours and days whose sums hold. Whoever changes a minute deletes their rows in the same
+transaction (`add_to_rollups`), so a sum that holds is exact at any moment, whatever comes late, and one that does not
+is read from the minutes or the facts until it is made again.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from observatory.adapters.postgres.pool import Connection, Pool
+from observatory.adapters.postgres.queries import load_queries
+
+_SQL = load_queries("observatory.adapters.postgres", "rolling.sql")
+
+HOURS_A_TURN = 24
+DAYS_A_TURN = 2
+ENDED_S = 20.0
+"""How long transactions that are under way are waited for; a longer one leaves the sums for the next turn."""
+
+_POLL_S = 0.05
+_QUERY_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class _Bucket:
+    """An hour or a day that is to be summed up to `until`."""
+
+    start: datetime
+    until: datetime
+
+
+class _Moved(Exception):
+    """A minute of the bucket was changed while it was summed: the sum is undone and made again later."""
+
+
+async def roll(pool: Pool, over: datetime) -> int:
+    """Sums what was over at a whole hour and has no sums that hold; returns how many buckets, 0 when nothing is left.
+
+    Nothing while another one does it. Raises what asyncpg raises; nothing half-done is ever seen.
+    """
+    async with pool.acquire() as connection:
+        if not await connection.fetchval(_SQL["take_over"]):
+            return 0
+        try:
+            await connection.execute(_SQL["forget"], timeout=_QUERY_S)
+            done = await _roll_all(connection, "rollup_1h", "hours_to_roll", over, HOURS_A_TURN)
+            done += await _roll_all(connection, "rollup_1d", "days_to_roll", over, HOURS_A_TURN)
+            return done + await _roll_all(connection, "rollup_1d_by", "days_by_to_roll", over, DAYS_A_TURN)
+        finally:
+            await connection.execute(_SQL["hand_over"])
+
+
+async def _roll_all(connection: Connection, sums: str, wanted: str, over: datetime, count: int) -> int:
+    """1. Announce the buckets: from then on whoever changes one of their minutes takes the announcement away.
+    2. Wait until everybody who had begun before has ended: what they changed can be seen.
+    3. Sum each bucket and settle it in one transaction; where the announcement is gone all of that is undone.
+    """
+    rows = await connection.fetch(_SQL[wanted], over, count, timeout=_QUERY_S)
+    buckets = [_Bucket(row["bucket"], row["until"]) for row in rows]
+    if not buckets:
+        return 0
+    starts, ends = [bucket.start for bucket in buckets], [bucket.until for bucket in buckets]
+    await connection.execute(_SQL["begin"], sums, starts, ends)
+    if not await _others_have_ended(connection):
+        return 0
+    return sum([await _roll_one(connection, sums, bucket) for bucket in buckets])
+
+
+async def _others_have_ended(connection: Connection) -> bool:
+    running = await connection.fetchval(_SQL["now_running"])
+    started = time.monotonic()
+    while not await connection.fetchval(_SQL["have_ended"], running):
+        if time.monotonic() - started > ENDED_S:
+            return False
+        await asyncio.sleep(_POLL_S)
+    return True
+
+
+async def _roll_one(connection: Connection, sums: str, bucket: _Bucket) -> bool:
+    try:
+        async with connection.transaction():
+            until = await connection.fetchval(_SQL["summed_until"], sums, bucket.start, bucket.until)
+            if until is None:
+                raise _Moved
+            await connection.execute("SET LOCAL work_mem = '64MB'")
+            if until == bucket.start:
+                await connection.execute(_SQL[f"clear_{sums}"], bucket.start)
+            await _fill(connection, sums, bucket.start, until, bucket.until)
+            status = await connection.execute(_SQL["settle"], sums, bucket.start, until, bucket.until)
+            if status != "UPDATE 1":
+                raise _Moved
+    except _Moved:
+        return False
+    return True
+
+
+async def _fill(connection: Connection, sums: str, start: datetime, since: datetime, until: datetime) -> None:
+    statement = _SQL[f"fill_{sums}"].format(summing=_SQL["summing"], summing_calls=_SQL["summing_calls"])
+    bounds: Sequence[datetime] = (start, since, until) if sums == "rollup_1d_by" else (start, until)
+    await connection.execute(statement, *bounds, timeout=_QUERY_S)
