@@ -31,7 +31,7 @@ _EARLY_MS = EARLY_S * 1000
 
 
 class Call(msgspec.Struct, gc=False, array_like=True, order=True):
-    """A call in its highest revision; `tokens` in the order of `sums.TOKENS`, None when the usage is not known."""
+    """A call in its highest revision; `tokens` in the order of `call_sums.TOKENS`, None when the usage is not known."""
 
     attempt: int
     call_id: str

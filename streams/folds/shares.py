@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from observatory.rules.call_sums import INPUT, Sums, Tally, differences
+from observatory.rules.conversations import Turn
 from observatory.rules.money import ZERO
 from streams.engine.fold import Out, key_of
-from streams.folds.sums import INPUT, Sums, Tally, differences
 
 if TYPE_CHECKING:
     from streams.folds.requests import Call, RequestState
@@ -55,15 +56,6 @@ class QualityChange(msgspec.Struct, frozen=True):
 
     dimensions: Dimensions
     judged: Judged
-
-
-class Turn(msgspec.Struct, gc=False, array_like=True, order=True):
-    """The answering call of a request in a conversation: what it had to read, in tokens."""
-
-    started_us: int
-    request_id: str
-    input_tokens: int
-    model: str
 
 
 class Share(msgspec.Struct):

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import msgspec
 
+from observatory.rules.call_sums import Sums, Tally, merged, merged_tallies
 from streams.engine.fold import At, Fold, Out
 from streams.folds.requests import NAME as REQUESTS
 from streams.folds.shares import USERS as NAME
 from streams.folds.shares import ShareChange
-from streams.folds.sums import Sums, Tally, merged, merged_tallies
 
 MOST_MODELS = 32
 MOST_SCORES = 32

@@ -18,10 +18,12 @@ from workers.gateway.api import build_api
 from workers.gateway.api_alerts import alerts_router
 from workers.gateway.api_budgets import BudgetDesk, budgets_router
 from workers.gateway.api_chat import ChatDesk, chat_router
+from workers.gateway.api_conversation_costs import conversation_costs_router
 from workers.gateway.api_conversations import ConversationStore, conversations_router
 from workers.gateway.api_feedback import FeedbackDesk, feedback_router
 from workers.gateway.api_live import live_router
 from workers.gateway.api_prices import PriceDesk, prices_router
+from workers.gateway.api_quality import quality_router
 from workers.gateway.api_repricing import RepricingDesk, repricing_router
 from workers.gateway.api_traces import traces_router
 from workers.gateway.database import Database
@@ -135,6 +137,8 @@ def _api(gateway: Gateway, traces: RequestTraces) -> FastAPI:
         conversations_router(ConversationStore(gateway.database), desk),
         chat_router(desk, gateway.database, patience_s),
         feedback_router(FeedbackDesk(gateway.publisher, lambda: gateway.listener.ready)),
+        quality_router(gateway.database),
+        conversation_costs_router(gateway.database),
         budgets_router(BudgetDesk(gateway.database)),
         alerts_router(gateway.database),
         traces_router(gateway.database),

@@ -10,10 +10,11 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
+from observatory.rules.conversations import Conversation
 from streams.engine.fold import At
 from streams.engine.states import Change, Effects, States
 from streams.feedback.events import Feedback, microseconds
-from streams.folds.conversations import CONVERSATIONS, Conversation
+from streams.folds.conversations import CONVERSATIONS
 from streams.folds.quality import QUALITY, QualityCell
 from streams.folds.requests import REQUESTS, RequestState, key
 from streams.folds.users import USERS, User

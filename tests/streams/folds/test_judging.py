@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from observatory.rules.call_sums import TOKENS
+from observatory.rules.conversations import MOST_TURNS
 from streams.engine.fold import encode, key_of
-from streams.folds.conversations import MOST_TURNS
 from streams.folds.requests import MOST_CALLS, MOST_SCORES
-from streams.folds.sums import TOKENS
 from streams.ledger.decode import UsageFields
 from tests.streams.folds.judging import (
     FOLDS,
