@@ -83,8 +83,12 @@ class Ground:
             await self.until(lambda: self._applied(end))
 
     async def _applied(self, end: int) -> bool:
-        newest = "SELECT DISTINCT ON (part) next_offset FROM ledger.sink_offsets ORDER BY part, log_epoch DESC"
-        applied: int | None = await self.pool.fetchval(f"SELECT sum(next_offset)::bigint FROM ({newest}) AS newest")
+        applied: int | None = await self.pool.fetchval(
+            """SELECT sum(next_offset)::bigint FROM (
+                 SELECT DISTINCT ON (part) next_offset FROM ledger.sink_offsets
+                  WHERE sink = $1 ORDER BY part, log_epoch DESC) AS newest""",
+            SINK,
+        )
         return applied == end
 
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
