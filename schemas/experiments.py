@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from schemas.base import Body, Name, Tags, Time
 from schemas.chat import JsonObject
+from schemas.http import HttpBody
 
 Unit = Literal["request", "conversation", "user"]
 AssignedBy = Literal["worker", "client"]
@@ -16,13 +17,7 @@ MAX_VARIANTS = 10
 MAX_PROMPT_LENGTH = 200_000
 
 
-class Strict(Body):
-    """A body that people write: no unknown fields."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, frozen=True)
-
-
-class Overrides(Strict):
+class Overrides(HttpBody):
     """What a variant changes of a request; what is not set stays as it was asked.
 
     `parameters` are put over the request's own, name by name. `system_prompt` takes the place of the system messages at
@@ -38,7 +33,7 @@ class Overrides(Strict):
     system_prompt: Annotated[str, StringConstraints(min_length=1, max_length=MAX_PROMPT_LENGTH)] | None = None
 
 
-class Variant(Strict):
+class Variant(HttpBody):
     """One of the ways that are compared. Its share is its weight among all weights; 0: nobody gets it any more."""
 
     name: Name
@@ -46,14 +41,14 @@ class Variant(Strict):
     overrides: Overrides = Overrides()
 
 
-class Eligibility(Strict):
+class Eligibility(HttpBody):
     """Which requests take part: of one of the models (empty: any), with all of the tags."""
 
     models: Annotated[list[Name], Field(max_length=64)] = Field(default_factory=list)
     tags: Tags = Field(default_factory=dict)
 
 
-class ExperimentDefinition(Strict):
+class ExperimentDefinition(HttpBody):
     """An experiment of one tenant.
 
     `unit` is what gets a variant and keeps it. `traffic`: the share of the eligible units that take part.

@@ -36,6 +36,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "prices": "The price book: list, show, set, import, diff, history.",
         "budgets": "Budgets: create, list, show, change and close them.",
         "traces": "What happened to a request, span by span: list, show.",
+        "experiments": "Compare models and prompts on real traffic: create, start, stop, results.",
         "alerts": "Budgets that reach a threshold, models without a price: list, follow.",
         "keys": "Create, list and revoke API keys.",
     },

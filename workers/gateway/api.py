@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.http import CreateConversation, PostMessage, Problem, SendChat
+from schemas.http_experiments import ChangeExperiment, CreateExperiment
 from schemas.http_feedback import GiveFeedback
 from schemas.prices import SetPrices
 from workers.gateway.access import KeyRing
@@ -24,7 +25,15 @@ from workers.gateway.tracing import RequestTraces
 log = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
-_READ: Sequence[type[BaseModel]] = (CreateConversation, SendChat, PostMessage, GiveFeedback, SetPrices)
+_READ: Sequence[type[BaseModel]] = (
+    CreateConversation,
+    SendChat,
+    PostMessage,
+    GiveFeedback,
+    SetPrices,
+    CreateExperiment,
+    ChangeExperiment,
+)
 """The bodies that `api_bodies` reads, of which FastAPI knows nothing."""
 
 _CODES: Mapping[int, str] = {404: "not_found", 405: "method_not_allowed"}

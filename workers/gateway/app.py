@@ -20,6 +20,8 @@ from workers.gateway.api_budgets import BudgetDesk, budgets_router
 from workers.gateway.api_chat import ChatDesk, chat_router
 from workers.gateway.api_conversation_costs import conversation_costs_router
 from workers.gateway.api_conversations import ConversationStore, conversations_router
+from workers.gateway.api_experiment_results import experiment_results_router
+from workers.gateway.api_experiments import experiments_router
 from workers.gateway.api_feedback import FeedbackDesk, feedback_router
 from workers.gateway.api_live import live_router
 from workers.gateway.api_prices import PriceDesk, prices_router
@@ -145,4 +147,6 @@ def _api(gateway: Gateway, traces: RequestTraces) -> FastAPI:
         prices_router(PriceDesk(gateway.database)),
         live_router(gateway.live, gateway.database),
         repricing_router(RepricingDesk(gateway.database)),
+        experiments_router(gateway.database),
+        experiment_results_router(gateway.database),
     )

@@ -34,12 +34,17 @@ class Results:
     mixed_units: int
 
 
+async def read_until(pool: Pool) -> datetime | None:
+    """Up to when every call and every rating is in the results; None while a partition was never read."""
+    known = [await watermark(pool, SINK, topic.name) for topic in (LLM_CALLS, FEEDBACK_ROUTED)]
+    complete = [moment for moment in known if moment is not None]
+    return min(complete) if len(complete) == len(known) else None
+
+
 async def results_of(pool: Pool, experiment: Experiment) -> Results:
     """Of the experiment's current version."""
     definition = experiment.definition
-    known = [await watermark(pool, SINK, topic.name) for topic in (LLM_CALLS, FEEDBACK_ROUTED)]
-    complete = [moment for moment in known if moment is not None]
-    until = min(complete) if len(complete) == len(known) else None
+    until = await read_until(pool)
     oldest = until or experiment.created_at
     counts_until = oldest - timedelta(seconds=settle_s(definition))
     versions = [experiment.version, *([0] if definition.assigned_by == "client" else [])]

@@ -21,7 +21,7 @@ def verdict(analysis: Analysis) -> list[str]:
     said = []
     if not analysis.split_is_right:
         said.append(f"The traffic split is not what was configured ({_split(analysis)}): do not trust what follows.")
-    said += [_sentence(compared, analysis.definition) for compared in analysis.comparisons]
+    said += [sentence(compared, analysis.definition) for compared in analysis.comparisons]
     return said
 
 
@@ -31,7 +31,8 @@ def _split(analysis: Analysis) -> str:
     return f"{seen} units, configured {wanted}"
 
 
-def _sentence(compared: Comparison, definition: ExperimentDefinition) -> str:
+def sentence(compared: Comparison, definition: ExperimentDefinition) -> str:
+    """What one comparison says."""
     variant, name = f"Variant {compared.variant}", _NAMES[compared.metric]
     if compared.conclusion == "too_few_units":
         units = f"{compared.units:,} and {compared.control_units:,}"
