@@ -134,11 +134,10 @@ class KafkaSpanExporter(SpanExporter):
 
     async def stop(self) -> None:
         """Sends the rest, for two seconds at most, and disconnects."""
-        if not self._connected:
-            return
         try:
             async with asyncio.timeout(STOP_S):
-                await self.flush()
+                if self._connected:
+                    await self.flush()
                 await self._publisher.stop()
         except (KafkaError, TimeoutError) as error:
             log.warning("spans: the last ones were not sent: %r", error)
@@ -159,16 +158,17 @@ class Tracing:
     """What a process traces with. With a ratio of 0 nothing is recorded, whatever the parent says."""
 
     def __init__(self, settings: Settings, service: str) -> None:
-        self._on = settings.trace_ratio > 0
         self._sampler = Sampler(settings.trace_ratio, settings.traces_per_second, time.monotonic)
         instance = settings.instance or service
         self._resource = Resource({SERVICE_NAME: service, SERVICE_INSTANCE_ID: instance})
-        self._exporter = KafkaSpanExporter(Publisher(settings.kafka, f"{instance}-spans", linger_ms=LINGER_MS))
+        self._exporter: KafkaSpanExporter | None = None
         self._task: asyncio.Task[None] | None = None
+        if settings.trace_ratio > 0:
+            self._exporter = KafkaSpanExporter(Publisher(settings.kafka, f"{instance}-spans", linger_ms=LINGER_MS))
 
     def start(self) -> None:
         """Begins to send, in a running loop."""
-        if self._on:
+        if self._exporter is not None:
             self._task = asyncio.create_task(self._exporter.run(), name="spans")
 
     async def stop(self) -> None:
@@ -176,6 +176,7 @@ class Tracing:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        if self._exporter is not None:
             await self._exporter.stop()
 
     def begin(self, traceparent: str | None = None) -> Begun:
@@ -183,7 +184,7 @@ class Tracing:
         parent = parse_traceparent(traceparent)
         if parent is None:
             trace_id = os.urandom(16).hex()
-            sampled = self._on and self._sampler.samples(trace_id)
+            sampled = self._sampler.samples(trace_id)
             return Begun(TraceContext(trace_id, new_span_id(), sampled), None)
         return Begun(TraceContext(parent.trace_id, new_span_id(), parent.sampled), parent.span_id)
 
@@ -193,7 +194,7 @@ class Tracing:
 
     def record(self, begun: Begun, tenant_id: str | None, span: Timed, below: Sequence[Timed] = ()) -> None:
         """Exports the span that began here and those `below` it; does nothing when the trace is not recorded."""
-        if not (self._on and begun.sampled):
+        if self._exporter is None or not begun.sampled:
             return
         trace_id, span_id, _ = begun.context
         own = _context(trace_id, span_id)

@@ -58,7 +58,7 @@ async def list_traces(
     """List traces, latest first."""
     now = datetime.now(UTC)
     wanted = TraceFilter(
-        tenants=[] if tenant is None else [tenant],
+        tenant=tenant,
         start=parse_moment(since, now) or now - timedelta(days=1),
         end=parse_moment(until, now) or now + timedelta(days=1),
         conversation=conversation,
@@ -95,7 +95,7 @@ async def show(
     if not (len(trace_id) == 32 and set(trace_id) <= set("0123456789abcdef")):
         raise wrong_usage(f"{trace_id!r} is no trace id: it has 32 hex digits")
     async with database(settings().database_url) as pool:
-        found = await Traces(pool).get([] if tenant is None else [tenant], trace_id)
+        found = await Traces(pool).get(tenant, trace_id)
         if not found:
             raise Problem(f"there is no trace {trace_id}, or nothing of it has come yet")
         if len({stored.trace.tenant_id for stored in found}) > 1:

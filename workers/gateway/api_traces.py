@@ -8,6 +8,7 @@ from observatory.adapters.postgres.traces import StoredTrace, TraceFilter, Trace
 from observatory.adapters.trace_views import detail_of, view_of
 from schemas.http_analytics import AnalyticsAnswer
 from schemas.http_traces import MAX_SPANS_PAGE, TraceDetail, TraceParameters, TraceView
+from workers.gateway.access import Access
 from workers.gateway.analytics_answers import csv_answer, json_answer, one_by_one, wants_csv
 from workers.gateway.analytics_query import Asked, Position, asked, described_query, parameters_of, tenant_of
 from workers.gateway.api_bodies import Asker, decode_cursor, encode_cursor, number_in
@@ -31,8 +32,7 @@ def traces_router(database: Database) -> APIRouter:
         """Traces that began within the period, latest first."""
         question = asked(request, parameters, access)
         limit = parameters.limit or DEFAULT_TRACES
-        tenants = tenant_of(access, [] if parameters.tenant is None else [parameters.tenant])
-        wanted = _filter(parameters, question, tenants)
+        wanted = _filter(parameters, question, _tenant(access, parameters.tenant))
         after = _after(question.after)
         # Asked first: what comes in between is in the answer and beyond what it promises.
         watermark = await database.run_or_refuse(lambda pool: Traces(pool).until())
@@ -57,8 +57,7 @@ def traces_router(database: Database) -> APIRouter:
         if cursor is not None:
             started_ns, span_id = decode_cursor(cursor, 2)
             after = (number_in(started_ns[:-3]) * 1000 + number_in(started_ns[-3:]), span_id)
-        tenants = tenant_of(access, [] if tenant is None else [tenant])
-        stored = await _one(database, tenants, trace_id)
+        stored = await _one(database, _tenant(access, tenant), trace_id)
         watermark = await database.run_or_refuse(lambda pool: Traces(pool).until())
         spans = await database.run_or_refuse(lambda pool: Traces(pool).spans(stored.trace, after, limit + 1))
         linked = await database.run_or_refuse(lambda pool: Traces(pool).linked(stored.trace))
@@ -69,17 +68,23 @@ def traces_router(database: Database) -> APIRouter:
     return router
 
 
-async def _one(database: Database, tenants: list[str], trace_id: str) -> StoredTrace:
-    found = await database.run_or_refuse(lambda pool: Traces(pool).get(tenants, trace_id))
+def _tenant(access: Access, wanted: str | None) -> str | None:
+    """Whose traces are asked for; None: everybody's. Raises `Refusal` 403."""
+    tenants = tenant_of(access, [] if wanted is None else [wanted])
+    return tenants[0] if tenants else None
+
+
+async def _one(database: Database, tenant: str | None, trace_id: str) -> StoredTrace:
+    found = await database.run_or_refuse(lambda pool: Traces(pool).get(tenant, trace_id))
     if not found:
         raise not_found(f"there is no trace {trace_id}, or nothing of it has come yet")
     return found[0]
 
 
-def _filter(parameters: TraceParameters, question: Asked, tenants: list[str]) -> TraceFilter:
+def _filter(parameters: TraceParameters, question: Asked, tenant: str | None) -> TraceFilter:
     shortest = parameters.min_duration_ms
     return TraceFilter(
-        tenants=tenants,
+        tenant=tenant,
         start=question.period.start,
         end=question.period.end,
         conversation=parameters.conversation,

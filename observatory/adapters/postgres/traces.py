@@ -1,6 +1,5 @@
 """Traces as the stream workers keep them, and their spans."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -30,9 +29,9 @@ Json = dict[str, object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceFilter:
-    """Which traces: begun from `start` until before `end`, and as far as it is given, what they hold."""
+    """Which traces: begun from `start` until before `end`, and as far as it is given, whose and what they hold."""
 
-    tenants: Sequence[str]
+    tenant: str | None
     start: datetime
     end: datetime
     conversation: str | None = None
@@ -105,15 +104,15 @@ class Traces:
     async def page(self, wanted: TraceFilter, after: tuple[int, str] | None, limit: int) -> list[StoredTrace]:
         """Latest first, after the (start in µs, trace id) given; without the outlines of their spans."""
         rows = await self._pool.fetch(
-            _SQL["page"], list(wanted.tenants) or None, _us(wanted.start), _us(wanted.end), wanted.conversation,
+            _SQL["page"], wanted.tenant, _us(wanted.start), _us(wanted.end), wanted.conversation,
             wanted.user, wanted.model, wanted.min_cost_usd, wanted.min_duration_us, wanted.error,
             *(after or (None, None)), IDLE, limit,
         )  # fmt: skip
         return [_stored(row) for row in rows]
 
-    async def get(self, tenants: Sequence[str], trace_id: str) -> list[StoredTrace]:
-        """The traces of that id, each another tenant's."""
-        rows = await self._pool.fetch(_SQL["traces"], trace_id, list(tenants) or None, IDLE)
+    async def get(self, tenant: str | None, trace_id: str) -> list[StoredTrace]:
+        """The tenant's trace of that id; without a tenant every tenant's."""
+        rows = await self._pool.fetch(_SQL["traces"], trace_id, tenant, IDLE)
         return [_stored(row) for row in rows]
 
     async def spans(self, trace: Trace, after: tuple[int, str] | None, limit: int) -> list[StoredSpan]:

@@ -17,13 +17,13 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $
 ON CONFLICT DO NOTHING
 
 -- name: page
--- Latest first, without outlines. $1: tenants, null: all; $2, $3: begun within, µs; then conversation, user, model, least
+-- Latest first, without outlines. $1: tenant, null: all; $2, $3: begun within, µs; then conversation, user, model, least
 -- cost, least duration in µs, whether with errors; $10, $11: the last row of the page before; $12: idle for so long, a
 -- trace is closed. What is not asked for is null.
 SELECT start_us, touched_at < streams.traces_until() - $12::interval AS closed,
        (state - 'spans' - 'rest_ids')::text AS trace
   FROM streams.traces
- WHERE ($1::text[] IS NULL OR tenant_id = ANY ($1))
+ WHERE ($1::text IS NULL OR tenant_id = $1)
    AND start_us >= $2 AND start_us < $3
    AND ($4::text IS NULL OR state->'conversation_ids' @> to_jsonb($4::text))
    AND ($5::text IS NULL OR state->'user_ids' @> to_jsonb($5::text))
@@ -38,9 +38,9 @@ SELECT start_us, touched_at < streams.traces_until() - $12::interval AS closed,
 SELECT streams.traces_until()
 
 -- name: traces
--- Of one id, the one with the most spans first. $2: tenants, null: all.
+-- Of one id, the one with the most spans first. $2: tenant, null: all.
 SELECT start_us, touched_at < streams.traces_until() - $3::interval AS closed, state::text AS trace
-  FROM streams.traces WHERE trace_id = $1 AND ($2::text[] IS NULL OR tenant_id = ANY ($2))
+  FROM streams.traces WHERE trace_id = $1 AND ($2::text IS NULL OR tenant_id = $2)
  ORDER BY (state->'sums'->>'spans')::int DESC, tenant_id, part
 
 -- name: spans

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 from uuid import uuid4
 
+from observatory.adapters.kafka import Publisher
+from schemas.envelope import spans_id
 from schemas.spans import Span, SpansReceived
+from schemas.topics import TRACE_SPANS
+from tests.streams.engine.ground import StreamGround
 
 NOW_NS = time.time_ns()
 
@@ -43,3 +48,17 @@ def model_call(number: int, parent: int | None, cost_usd: str | None, **more: An
     }
     more |= {"attributes": attributes, "call_id": uuid4(), "kind": "client", "cost_usd": cost_usd}
     return span(number, parent, **more)
+
+
+async def publish(ground: StreamGround, *events: SpansReceived) -> None:
+    """As our processes do."""
+    publisher = Publisher(ground.settings.kafka, "test")
+    await publisher.start()
+    sent = [
+        await publisher.publish(
+            TRACE_SPANS, event.trace_id, event, spans_id(event.trace_id, [s.span_id for s in event.spans])
+        )
+        for event in events
+    ]
+    await asyncio.gather(*sent)
+    await publisher.stop()

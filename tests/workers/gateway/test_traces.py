@@ -11,8 +11,10 @@ import asyncpg
 import msgspec
 import pytest
 
+from observatory.adapters.postgres.app import ApiKeys
+from observatory.adapters.postgres.pool import open_pool
 from observatory.rules.traces import ModelCall, Outline, Trace
-from tests.workers.gateway.conftest import Process
+from tests.workers.gateway.conftest import Process, eventually
 
 NOW_US = time.time_ns() // 1_000
 
@@ -117,4 +119,33 @@ async def test_a_wrong_question_is_refused(gateway: Process, http: aiohttp.Clien
             assert response.content_type == "application/problem+json"
     for path, status in ((f"{7:032x}", 404), ("nonsense", 422), (f"{traces[0]}?cursor=x", 400)):
         async with http.get(f"{gateway.url}/api/v1/traces/{path}") as response:
+            assert response.status == status, path
+
+
+@pytest.fixture
+async def key_of_another(
+    gateway: Process, http: aiohttp.ClientSession, database: asyncpg.Connection[asyncpg.Record], database_url: str
+) -> AsyncIterator[dict[str, str]]:
+    """A key of the tenant `another` as headers; gone after the test, for the gateway too."""
+    pool = await open_pool(database_url, size=1, application="test")
+    _, text = await ApiKeys(pool).create("another", "test")
+    await pool.close()
+    await eventually("a key is needed", lambda: answers(http, gateway, {}, 401))
+    yield {"authorization": f"Bearer {text}"}
+    await database.execute("DELETE FROM app.api_keys")
+    await eventually("nobody needs a key again", lambda: answers(http, gateway, {}, 200))
+
+
+async def answers(http: aiohttp.ClientSession, gateway: Process, headers: dict[str, str], status: int) -> bool:
+    async with http.get(f"{gateway.url}/api/v1/traces", headers=headers) as response:
+        return response.status == status
+
+
+async def test_a_key_sees_its_own_tenants_traces(
+    gateway: Process, http: aiohttp.ClientSession, traces: list[str], key_of_another: dict[str, str]
+) -> None:
+    async with http.get(f"{gateway.url}/api/v1/traces", headers=key_of_another) as response:
+        assert [row["tenant_id"] for row in (await response.json())["rows"]] == ["another"]
+    for path, status in ((f"{9:032x}", 200), (traces[0], 404), (f"{traces[0]}?tenant=default", 403)):
+        async with http.get(f"{gateway.url}/api/v1/traces/{path}", headers=key_of_another) as response:
             assert response.status == status, path
