@@ -55,7 +55,7 @@ async def main(
         prefix=settings.kafka.topic_prefix, seek=seek, relays=relays,
     )  # fmt: skip
     faust = StreamsApp(settings, owner, GROUP, engine.topics)
-    faust.place, faust.take = engine.place, engine.take
+    faust.place, faust.take, faust.applied = engine.place, engine.take, engine.applied
     server = MetricsServer(settings.metrics_host, settings.metrics_port, lambda: _health(engine))
     await server.start()
     beside = [

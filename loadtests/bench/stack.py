@@ -23,7 +23,7 @@ from loadtests.bench.processes import supervised
 OBSERVATORY = (sys.executable, "-m", "observatory.cli.main")
 COMMAND_S = 120
 QUIET_S = 30
-METRICS_PORTS = range(41)
+METRICS_PORTS = range(61)
 """`observatory up` numbers the metrics ports of its programs from OBSERVATORY_METRICS_PORT on."""
 
 
@@ -62,8 +62,9 @@ class Stack:
         self._observatory("up")
 
     def only_ledgers(self, count: int) -> None:
-        """Stops gateway and chat workers, and runs so many ledgers. Raises `BenchError` with what the command said."""
-        self._observatory("up", OBSERVATORY_LEDGERS=str(count), OBSERVATORY_CHAT_WORKERS="0", OBSERVATORY_GATEWAYS="0")
+        """Runs so many ledgers and no other workers. Raises `BenchError` with what the command said."""
+        others = dict.fromkeys(("OBSERVATORY_STREAMS", "OBSERVATORY_CHAT_WORKERS", "OBSERVATORY_GATEWAYS"), "0")
+        self._observatory("up", OBSERVATORY_LEDGERS=str(count), **others)
 
     def down(self) -> None:
         """Stops the programs. Raises `BenchError`."""

@@ -97,6 +97,7 @@ def new_consumer(
     fetch_min_bytes: int = 1,
     fetch_max_wait_ms: int = 250,
     assignor: type[AbstractPartitionAssignor] = RoundRobinPartitionAssignor,
+    max_poll_records: int | None = None,
 ) -> AIOKafkaConsumer:
     """A consumer, not yet started or subscribed, that begins at the oldest record and commits only when told.
 
@@ -113,6 +114,7 @@ def new_consumer(
         fetch_min_bytes=fetch_min_bytes,
         fetch_max_wait_ms=fetch_max_wait_ms,
         partition_assignment_strategy=(assignor,),
+        max_poll_records=max_poll_records,
         max_partition_fetch_bytes=CLIENT_LIMIT_BYTES,
         session_timeout_ms=10_000,
         heartbeat_interval_ms=2_000,

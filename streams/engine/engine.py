@@ -67,6 +67,14 @@ class Engine:
         self._drains.forget()
         return starts
 
+    def applied(self) -> dict[TopicPartition, int]:
+        """How far each partition is applied, by all that read it."""
+        least: dict[TopicPartition, int] = {}
+        for source, stored in self.applier.positions.items():
+            tp = TopicPartition(self._prefix + source.topic, source.part)
+            least[tp] = min(least.get(tp, stored.next_offset), stored.next_offset)
+        return least
+
     async def take(self, records: Sequence[Record]) -> None:
         """Applies the records, however long it takes; returns when nothing more is to be done about them.
 

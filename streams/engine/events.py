@@ -19,7 +19,10 @@ _ADJUSTED = CostAdjusted.ce_type.encode()
 
 def header(record: Record, name: str) -> bytes:
     """The value of a header, empty when there is none."""
-    return next((value for key, value in record.headers if key == name), b"")
+    for key, value in record.headers:
+        if key == name:
+            return value
+    return b""
 
 
 def at(record: Record, topic: str) -> At:

@@ -13,7 +13,7 @@ from observatory.adapters.kafka import Record
 from observatory.adapters.postgres.streams import Input
 from streams.engine.applier import Arrived, arrive
 from streams.engine.fold import At, encode
-from streams.engine.states import AnyFold, AnyStates, Change, Effects, States, in_order
+from streams.engine.states import AnyFold, AnyStates, Change, Effects, FoldFailed, States, in_order
 
 log = logging.getLogger(__name__)
 
@@ -72,18 +72,24 @@ class Replay:
 
     def _run(self, fold: AnyFold, arrived: Sequence[Arrived]) -> None:
         for one in arrived:
+            effects = Effects()
             try:
                 key = None if one.event is None else fold.key(one.event)
-                if key is None:
-                    continue
-                effects = Effects()
-                self._states[fold.name].apply([Change((one.at.part, key), one.event, one.at)], effects, _never)
-                for child in self._folds:
-                    if changes := effects.derived.pop(child.name, None):
-                        self._states[child.name].apply(changes, effects, _never)
             except Exception as error:
-                # The live engine passes over what a fold cannot take, and so does this.
                 log.warning("%s passes over %s: %s", fold.name, one.at, error)
+                continue
+            if key is not None:
+                self._apply(fold, Change((one.at.part, key), one.event, one.at), effects)
+                for child in self._folds:
+                    for change in effects.derived.pop(child.name, ()):
+                        self._apply(child, change, effects)
+
+    def _apply(self, fold: AnyFold, change: Change, effects: Effects) -> None:
+        """As the live engine, passes over an event that a fold cannot take."""
+        try:
+            self._states[fold.name].apply([change], effects, _never)
+        except FoldFailed as failed:
+            log.warning("%s is passed over: %s", failed.at, failed)
 
 
 def _never(_fold: str, _at: At) -> bool:
