@@ -9,7 +9,7 @@ import io
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import UnionType
-from typing import Union, get_args, get_origin
+from typing import TypeVar, Union, get_args, get_origin
 
 import orjson
 from fastapi import Request
@@ -19,6 +19,8 @@ from pydantic import BaseModel
 from observatory.rules.periods import Window
 from schemas.base import Body, rfc3339
 from schemas.http_analytics import AnalyticsAnswer, AnalyticsPeriod, AnyRow, PeriodParameters
+
+T = TypeVar("T")
 
 CSV = "text/csv; charset=utf-8"
 JSON = "application/json"
@@ -108,7 +110,7 @@ def _alternatives(annotation: object) -> tuple[object, ...]:
     return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
 
 
-async def one_by_one(rows: Iterable[AnyRow]) -> AsyncIterator[AnyRow]:
+async def one_by_one(rows: Iterable[T]) -> AsyncIterator[T]:
     """Rows that are there already, for `csv_answer`."""
     for row in rows:
         yield row

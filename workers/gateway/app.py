@@ -10,12 +10,15 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from observatory.adapters.answers import AnswerListener
-from observatory.adapters.kafka import Publisher
+from observatory.adapters.kafka import Publisher, topic_name
 from observatory.adapters.settings import Settings
 from observatory.adapters.tracing import Tracing
+from schemas.topics import LLM_CALLS
 from workers.gateway.access import KeyRing, is_loopback
+from workers.gateway.analytics_desk import AnalyticsDesk
 from workers.gateway.api import build_api
 from workers.gateway.api_alerts import alerts_router
+from workers.gateway.api_analytics import analytics_router
 from workers.gateway.api_budgets import BudgetDesk, budgets_router
 from workers.gateway.api_chat import ChatDesk, chat_router
 from workers.gateway.api_conversation_costs import conversation_costs_router
@@ -51,6 +54,7 @@ class Gateway:
         name = settings.instance or "gateway"
         self.settings = settings
         self.database = Database(settings.database_url)
+        self.analytics = AnalyticsDesk(settings.database_url, topic_name(settings.kafka, LLM_CALLS))
         self.keys = KeyRing(self.database, loopback=is_loopback(settings.http_host))
         self.listener = AnswerListener(settings.kafka, name)
         self.publisher = Publisher(settings.kafka, name)
@@ -67,6 +71,7 @@ class Gateway:
         """Connects to the database. Requests are refused with 503 until Kafka is there too. Raises `OpenToAll`."""
         self.tracing.start()
         await self.database.start()
+        await self.analytics.start()
         await self.keys.start()
 
     async def stop(self) -> None:
@@ -80,6 +85,7 @@ class Gateway:
         await self.tracing.stop()
         if self._publishing:
             await self.publisher.stop()
+        await self.analytics.stop()
         await self.database.stop()
 
     async def _run(self) -> None:
@@ -143,6 +149,7 @@ def _api(gateway: Gateway, traces: RequestTraces) -> FastAPI:
         conversation_costs_router(gateway.database),
         budgets_router(BudgetDesk(gateway.database)),
         alerts_router(gateway.database),
+        analytics_router(gateway.analytics),
         traces_router(gateway.database),
         prices_router(PriceDesk(gateway.database)),
         live_router(gateway.live, gateway.database),

@@ -5,10 +5,10 @@ The gateway runs while the database is away: chat requests need it only for ques
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
-from observatory.adapters.postgres.pool import TRANSIENT, Pool, describe, insist, open_pool
+from observatory.adapters.postgres.pool import NO_SETTINGS, TRANSIENT, Pool, describe, insist, open_pool
 from workers.gateway.refusals import not_available
 
 log = logging.getLogger(__name__)
@@ -25,8 +25,11 @@ class DatabaseAway(Exception):
 class Database:
     """A pool that opens itself when the database is there."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, url: str, *, size: int = POOL_SIZE, application: str = "gateway", session: Mapping[str, str] = NO_SETTINGS
+    ) -> None:
         self._url = url
+        self._size, self._application, self._session = size, application, session
         self._pool: Pool | None = None
         self._opening: asyncio.Task[None] | None = None
 
@@ -42,13 +45,19 @@ class Database:
         if self._pool:
             self._pool.terminate()
 
-    async def run(self, operation: Callable[[Pool], Awaitable[T]]) -> T:
-        """The operation's result. Raises `DatabaseAway` when there is none within a few seconds."""
+    @property
+    def pool(self) -> Pool:
+        """For what takes longer than `run` allows. Raises `DatabaseAway` before it was ever connected."""
         if self._pool is None:
             raise DatabaseAway("not connected yet")
+        return self._pool
+
+    async def run(self, operation: Callable[[Pool], Awaitable[T]]) -> T:
+        """The operation's result. Raises `DatabaseAway` when there is none within a few seconds."""
+        pool = self.pool
         try:
             async with asyncio.timeout(PATIENCE_S):
-                return await operation(self._pool)
+                return await operation(pool)
         except TRANSIENT as error:
             raise DatabaseAway(describe(error)) from error
 
@@ -61,4 +70,4 @@ class Database:
             raise not_available("the database is away; try again") from error
 
     async def _open(self) -> None:
-        self._pool = await open_pool(self._url, size=POOL_SIZE, application="gateway")
+        self._pool = await open_pool(self._url, size=self._size, application=self._application, session=self._session)
