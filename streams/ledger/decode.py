@@ -101,6 +101,9 @@ _PLAIN_FIELDS = CallFields.__struct_fields__.index("tags")
 _NO_USAGE = (None,) * len(UsageFields.__struct_fields__)
 _NO_LATENCY = (None,) * len(LatencyFields.__struct_fields__)
 
+# Asked for by its number, a byte is found several times as fast as by its text.
+_BACKSLASH, _DELETE = ord("\\"), 0x7F
+
 _decode = msgspec.json.Decoder(CallFields, strict=True).decode
 _encode = msgspec.json.encode
 _astuple = msgspec.structs.astuple
@@ -117,7 +120,7 @@ def read_fact(record: Record, retention_days: int) -> Fact:
 def read_call(record: Record) -> CallFields:
     """The fields of a call, as the schema has them. Raises `Unreadable`."""
     value = record.value
-    if value is None or b"\\" in value or b"\x7f" in value or not _of_our_type(record):
+    if value is None or _BACKSLASH in value or _DELETE in value or not _of_our_type(record):
         return _judged_by_schema(record)
     try:
         return _decode(value)

@@ -1,4 +1,4 @@
-"""The loop of the ledger: poll, decode, write; the next batch is decoded while the last one commits.
+"""The loop of the ledger: poll, decode, write; the next batches are read and decoded while earlier ones are written.
 
 Offsets live in the database and move in the transaction of the batch; those committed to Kafka are for lag monitors.
 The consumer group only assigns partitions. After any failure the positions are forgotten and read again, so that
@@ -8,6 +8,7 @@ whatever became of the last transaction, no record is skipped and none is applie
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -17,7 +18,7 @@ from observatory.adapters.kafka import Record
 from observatory.adapters.postgres.ledger import Move, SinkOffsets
 from observatory.adapters.postgres.pool import FIRST_PAUSE_S, LONGEST_PAUSE_S, TRANSIENT, Pool, describe
 from streams.ledger import metrics
-from streams.ledger.batch import move_past, read_batch
+from streams.ledger.batch import Batch, move_past, read_batch
 from streams.ledger.placement import Position, place
 from streams.ledger.progress import Progress
 from streams.ledger.sink import OffsetsMoved
@@ -30,6 +31,9 @@ POLL_MS = 200
 SMALL_BATCH = 1_000
 PACE_S = 0.1
 """The least time between two polls that bring little: a commit costs as much for one record as for a hundred."""
+
+MOST_WRITING = 2
+"""Batches that wait for the database or are written, one after the other; reading goes on meanwhile."""
 
 PASSING = (*TRANSIENT, KafkaError, OffsetsMoved)
 
@@ -44,7 +48,7 @@ class Loop(ConsumerRebalanceListener):
         self._topic, self._consumer, self._pool, self._offsets = topic, consumer, pool, offsets
         self._writer, self._progress, self._retention_days = writer, progress, retention_days
         self._positions: dict[int, Position] = {}
-        self._writing: asyncio.Task[None] | None = None
+        self._writing: deque[asyncio.Task[None]] = deque()
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Forgets the positions; a batch in flight is fenced by its offsets if another ledger is faster."""
@@ -61,10 +65,7 @@ class Loop(ConsumerRebalanceListener):
                 await self._turn()
             except PASSING as error:
                 await self._recover(error, stop)
-        try:
-            await self._finish_writing()
-        except PASSING as error:
-            log.warning("the last batch was not written, it will be read again: %s", describe(error))
+        await self._drop_writing()
 
     async def _turn(self) -> None:
         started = time.monotonic()
@@ -73,10 +74,11 @@ class Loop(ConsumerRebalanceListener):
         records, moves = self._take(polled)
         if records:
             batch = await read_batch(records, moves, self._retention_days)
-            await self._finish_writing()
-            self._writing = asyncio.create_task(self._writer.write(batch))
+            await self._until_unwritten(MOST_WRITING - 1)
+            before = self._writing[-1] if self._writing else None
+            self._writing.append(asyncio.create_task(self._write(batch, before)))
         else:
-            await self._finish_writing()
+            await self._until_unwritten(0)
         await self._progress.note(self._positions)
         if len(records) < SMALL_BATCH:
             await asyncio.sleep(max(0.0, started + PACE_S - time.monotonic()))
@@ -107,10 +109,16 @@ class Loop(ConsumerRebalanceListener):
             taken += records
         return taken, moves
 
-    async def _finish_writing(self) -> None:
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            await writing
+    async def _write(self, batch: Batch, before: asyncio.Task[None] | None) -> None:
+        """Writes a batch after the one before it; when that one fails, this one fails with it."""
+        if before is not None:
+            await before
+        await self._writer.write(batch)
+
+    async def _until_unwritten(self, most: int) -> None:
+        """Waits until no more than so many batches are unwritten."""
+        while len(self._writing) > most:
+            await self._writing.popleft()
 
     async def _recover(self, error: Exception, stop: asyncio.Event) -> None:
         """Waits, polling so that the group keeps us, until the positions could be read again."""
@@ -134,10 +142,11 @@ class Loop(ConsumerRebalanceListener):
         self._progress.waiting_for = ""
 
     async def _drop_writing(self) -> None:
-        try:
-            await self._finish_writing()
-        except PASSING as error:
-            log.warning("the batch in flight failed too: %s", describe(error))
+        while self._writing:
+            try:
+                await self._until_unwritten(0)
+            except PASSING as error:
+                log.warning("a batch in flight was not written, it will be read again: %s", describe(error))
 
 
 def _report_gap(first: Record, position: Position) -> None:

@@ -5,72 +5,42 @@ A call that was never sent counts in `not_sent_calls` and in nothing else. An es
 stands beside it too. Latency counts for every call that states it, whatever became of the call.
 """
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, localcontext
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from observatory.adapters.postgres.ledger import Fact, RollupDelta
 from observatory.rules.money import MONEY, ZERO
 from observatory.rules.sketch import index_of, pack
 
-_add = MONEY.add
-_subtract = MONEY.subtract
+MINUTE = timedelta(minutes=1)
 
-_Key = tuple[int, str, str, str, str, int]
+_Key = tuple[datetime, str, str, str, str, int]
+_TOKENS = Fact._fields[Fact._fields.index("cost_usd") + 1 : Fact._fields.index("queue_ms")]
 
 
-class _Cell:
-    """The growing delta of one rollup row."""
+def _columns(*names: str) -> Callable[[Sequence[object]], tuple[Any, ...]]:
+    return itemgetter(*[Fact._fields.index(name) for name in names])
 
-    __slots__ = (
-        "calls", "cost", "errors", "estimated", "estimated_cost", "latency", "not_sent", "tokens", "ttft", "unpriced",
-    )  # fmt: skip
 
-    def __init__(self) -> None:
-        self.calls = self.errors = self.unpriced = self.estimated = self.not_sent = 0
-        self.tokens = [0] * 9
-        self.cost = self.estimated_cost = ZERO
-        self.latency: dict[int, int] = {}
-        self.ttft: dict[int, int] = {}
+_cell_of = _columns(
+    "started_at", "tenant_id", "provider", "response_model", "request_model", "operation", "topic_partition"
+)
+_summed_of = _columns("status", "cost_state", "cost_usd", "total_ms", "ttft_ms", *_TOKENS)
 
-    def book(self, fact: Fact, sign: int) -> None:
-        if fact.status == "not_sent":
-            self.not_sent += sign
-            return
-        self.calls += sign
-        if fact.status == "error":
-            self.errors += sign
-        self._book_cost(fact, sign)
-        if fact.output_tokens is not None:
-            self._book_tokens(fact, sign)
-        if fact.total_ms is not None:
-            index = index_of(fact.total_ms)
-            self.latency[index] = self.latency.get(index, 0) + sign
-        if fact.ttft_ms is not None:
-            index = index_of(fact.ttft_ms)
-            self.ttft[index] = self.ttft.get(index, 0) + sign
 
-    def _book_cost(self, fact: Fact, sign: int) -> None:
-        if fact.cost_state == "estimated":
-            self.estimated += sign
-        if fact.cost_usd is None:
-            self.unpriced += sign
-            return
-        combine = _add if sign > 0 else _subtract
-        self.cost = combine(self.cost, fact.cost_usd)
-        if fact.cost_state == "estimated":
-            self.estimated_cost = combine(self.estimated_cost, fact.cost_usd)
+class _Sums(NamedTuple):
+    """What some facts sum up to: of calls, errors, unpriced, estimated, not sent; of tokens; of money; of latencies."""
 
-    def _book_tokens(self, fact: Fact, sign: int) -> None:
-        tokens = self.tokens
-        tokens[0] += sign * (fact.uncached_input_tokens or 0)
-        tokens[1] += sign * (fact.cache_read_tokens or 0)
-        tokens[2] += sign * (fact.cache_write_5m_tokens or 0)
-        tokens[3] += sign * (fact.cache_write_1h_tokens or 0)
-        tokens[4] += sign * (fact.output_tokens or 0)
-        tokens[5] += sign * (fact.reasoning_tokens or 0)
-        tokens[6] += sign * (fact.input_audio_tokens or 0)
-        tokens[7] += sign * (fact.output_audio_tokens or 0)
-        tokens[8] += sign * (fact.input_image_tokens or 0)
+    counts: Sequence[int]
+    tokens: Sequence[int]
+    cost: Decimal
+    estimated_cost: Decimal
+    latency: Counter[int]
+    ttft: Counter[int]
 
 
 def deltas(added: Iterable[Fact], replaced: Iterable[tuple[Fact, int]] = ()) -> list[RollupDelta]:
@@ -78,39 +48,84 @@ def deltas(added: Iterable[Fact], replaced: Iterable[tuple[Fact, int]] = ()) -> 
 
     A replaced fact comes with the partition of the record that replaces it, under which the correction is booked.
     """
-    cells: dict[_Key, _Cell] = {}
-    for fact in added:
-        _cell(cells, fact, fact.topic_partition).book(fact, 1)
-    for fact, part in replaced:
-        _cell(cells, fact, part).book(fact, -1)
-    return [_delta(key, cell) for key, cell in cells.items()]
+    more = _by_cell(added)
+    less = _by_cell(fact._replace(topic_partition=part) for fact, part in replaced)
+    return [_delta(key, more.get(key, ()), less.get(key, ())) for key in {**more, **less}]
 
 
-def _cell(cells: dict[_Key, _Cell], fact: Fact, part: int) -> _Cell:
-    minute = int(fact.started_at.timestamp() // 60)
-    model = fact.response_model or fact.request_model
-    key = (minute, fact.tenant_id, fact.provider, model, fact.operation, part)
-    cell = cells.get(key)
-    if cell is None:
-        cell = cells[key] = _Cell()
-    return cell
+def _by_cell(facts: Iterable[Fact]) -> dict[_Key, list[Fact]]:
+    cells: dict[_Key, list[Fact]] = {}
+    minute = end = datetime.min.replace(tzinfo=UTC)
+    for fact in facts:
+        started_at, tenant_id, provider, response_model, request_model, operation, part = _cell_of(fact)
+        # Calls follow each other in time, so most of them are of the minute of the one before.
+        if not minute <= started_at < end:
+            minute = started_at.astimezone(UTC).replace(second=0, microsecond=0)
+            end = minute + MINUTE
+        key = (minute, tenant_id, provider, response_model or request_model, operation, part)
+        cell = cells.get(key)
+        if cell is None:
+            cells[key] = [fact]
+        else:
+            cell.append(fact)
+    return cells
 
 
-def _delta(key: _Key, cell: _Cell) -> RollupDelta:
-    minute, *rest = key
+def _delta(key: _Key, more: Sequence[Fact], less: Sequence[Fact]) -> RollupDelta:
+    sums = _sums(more)
+    if less:
+        sums = _difference(sums, _sums(less))
     return RollupDelta._make(
         (
-            datetime.fromtimestamp(minute * 60, UTC),
-            *rest,
-            cell.calls,
-            cell.errors,
-            cell.unpriced,
-            cell.estimated,
-            cell.not_sent,
-            *cell.tokens,
-            cell.cost,
-            cell.estimated_cost,
-            pack(cell.latency),
-            pack(cell.ttft),
+            *key,
+            *sums.counts,
+            *sums.tokens,
+            sums.cost,
+            sums.estimated_cost,
+            pack(sums.latency),
+            pack(sums.ttft),
         )
     )
+
+
+def _difference(more: _Sums, less: _Sums) -> _Sums:
+    more.latency.subtract(less.latency)
+    more.ttft.subtract(less.ttft)
+    return _Sums(
+        [one - other for one, other in zip(more.counts, less.counts, strict=True)],
+        [one - other for one, other in zip(more.tokens, less.tokens, strict=True)],
+        MONEY.subtract(more.cost, less.cost),
+        MONEY.subtract(more.estimated_cost, less.estimated_cost),
+        more.latency,
+        more.ttft,
+    )
+
+
+def _sums(facts: Sequence[Fact]) -> _Sums:
+    """Column by column, which is several times as fast as fact by fact."""
+    sent = [fact for fact in facts if fact.status != "not_sent"]
+    not_sent = len(facts) - len(sent)
+    if not sent:
+        return _Sums((0, 0, 0, 0, not_sent), (0,) * len(_TOKENS), ZERO, ZERO, Counter(), Counter())
+    status, cost_state, cost, total_ms, ttft_ms, *tokens = zip(*map(_summed_of, sent), strict=True)
+    priced = [amount for amount in cost if amount is not None]
+    estimated = cost_state.count("estimated")
+    estimates = [fact.cost_usd for fact in sent if fact.cost_state == "estimated" and fact.cost_usd is not None]
+    return _Sums(
+        (len(sent), status.count("error"), len(sent) - len(priced), estimated, not_sent),
+        [sum(filter(None, column)) for column in tokens],
+        _total(priced),
+        _total(estimates),
+        _histogram(total_ms),
+        _histogram(ttft_ms),
+    )
+
+
+def _total(amounts: Sequence[Decimal]) -> Decimal:
+    """As `money.total`, for many: exact, or `decimal.Inexact`."""
+    with localcontext(MONEY):
+        return sum(amounts, ZERO)
+
+
+def _histogram(durations_ms: Iterable[float | None]) -> Counter[int]:
+    return Counter([index_of(duration) for duration in durations_ms if duration is not None])

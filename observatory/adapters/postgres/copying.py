@@ -16,8 +16,8 @@ CHUNK_ROWS = 500
 
 Rows = Sequence[tuple[object, ...]]
 
-_encode_lines = msgspec.json.Encoder().encode_lines
-_encode = msgspec.json.encode
+_encode = msgspec.json.Encoder().encode
+_BACKSLASH = ord("\\")
 
 
 async def copy_rows(
@@ -40,24 +40,23 @@ async def _chunks(rows: Rows) -> AsyncIterator[bytes]:
 
 def csv_lines(rows: Rows) -> bytes:
     r"""The rows as CSV whose null is `null` and whose escape is `\`, each ended by a line feed."""
-    lines: bytes = _encode_lines(rows)
-    if _has_escapes_of_json(lines):
-        return b"".join(map(_csv_line, rows))
-    # JSON escapes line feeds, so "]", line feed, "[" is the end of a row and the beginning of the next one.
-    return lines.replace(b"]\n[", b"\n")[1:-2] + b"\n" if lines else b""
+    if not rows:
+        return b""
+    lines = b"\n".join([_encode(row)[1:-1] for row in rows]) + b"\n"
+    return b"".join(map(_csv_line, rows)) if _has_escapes_of_json(lines) else lines
 
 
 def _has_escapes_of_json(encoded: bytes) -> bool:
     r"""Whether there are escapes other than `\"` and `\\`, which CSV does not know."""
     # A run of backslashes begins with one that escapes, so taking them in pairs from the left takes them rightly.
-    return b"\\" in encoded and b"\\" in encoded.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return _BACKSLASH in encoded and _BACKSLASH in encoded.replace(b"\\\\", b"").replace(b'\\"', b"")
 
 
 def _csv_line(row: tuple[object, ...]) -> bytes:
-    encoded = _encode(row)
-    if _has_escapes_of_json(encoded):
-        return b",".join(map(_csv_value, row)) + b"\n"
-    return encoded[1:-1] + b"\n"
+    line = _encode(row)[1:-1]
+    if _has_escapes_of_json(line):
+        line = b",".join(map(_csv_value, row))
+    return line + b"\n"
 
 
 def _csv_value(value: object) -> bytes:
