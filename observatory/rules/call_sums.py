@@ -54,7 +54,11 @@ class Sums(msgspec.Struct, gc=False):
     def book(self, change: "Sums") -> None:
         """Adds a change to sums that are kept: equal sums are then written alike."""
         self.add(change)
-        self.cost_usd, self.estimated_cost_usd = plain(self.cost_usd), plain(self.estimated_cost_usd)
+        self.cost_usd = plain(self.cost_usd)
+        if self.estimated_cost_usd:
+            self.estimated_cost_usd = plain(self.estimated_cost_usd)
+        else:
+            self.estimated_cost_usd = ZERO
 
 
 class Tally(msgspec.Struct, gc=False, array_like=True):
@@ -95,14 +99,14 @@ def differences(before: Mapping[str, Tally], after: Mapping[str, Tally]) -> dict
     return found
 
 
-def merged(counts: Mapping[str, int], deltas: Mapping[str, int], most: int) -> tuple[dict[str, int], int]:
+def merged(counts: dict[str, int], deltas: Mapping[str, int], most: int) -> tuple[dict[str, int], int]:
     """Counts by name after the change, and what falls to names that have no place.
 
     The alphabetically first `most` names have one: which those are does not depend on the order in which they came.
     A name whose count is 0 has none.
     """
     if not deltas:
-        return dict(counts), 0
+        return counts, 0
     sums = dict(counts)
     left_out = 0
     for name, delta in deltas.items():
@@ -116,12 +120,10 @@ def merged(counts: Mapping[str, int], deltas: Mapping[str, int], most: int) -> t
     return {name: sums[name] for name in kept}, left_out + sum(sums[name] for name in rest)
 
 
-def merged_tallies(
-    tallies: Mapping[str, Tally], deltas: Mapping[str, Tally], most: int
-) -> tuple[dict[str, Tally], int]:
+def merged_tallies(tallies: dict[str, Tally], deltas: Mapping[str, Tally], most: int) -> tuple[dict[str, Tally], int]:
     """As `merged`, for scores; the second is how many of them have no place."""
     if not deltas:
-        return dict(tallies), 0
+        return tallies, 0
     sums = dict(tallies)
     left_out = 0
     for name, delta in deltas.items():

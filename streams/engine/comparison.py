@@ -108,7 +108,7 @@ def _compare(
         same = (version == made_version or not ordered) and _again(fold, text) == made_text
         if same if made_text else _is_empty(fold, text):
             result.equal += 1
-        elif name[0] in truncated and made_version < version:
+        elif name[0] in truncated and (made_version < version or not ordered):
             result.older += 1
         else:
             result.differs(Difference(*name, text, made_text))

@@ -73,6 +73,9 @@ class Share(msgspec.Struct):
     turn: Turn | None = None
 
 
+_NO_SHARE = Share()
+
+
 class ShareChange(msgspec.Struct, frozen=True):
     """What is to be added to a conversation or user, by its name; `turn` replaces what was if `turn_changed`."""
 
@@ -107,49 +110,51 @@ def shares(request: RequestState) -> Shares:
 
 def hand_on(request: RequestState, before: Shares, after: Shares, out: Out) -> None:
     """Hands on what changed, in an order that depends on nothing but the change."""
-    for dimensions in sorted({*before.quality, *after.quality}):
-        judged = Judged()
-        judged.add(after.quality.get(dimensions, Judged()))
-        judged.add(before.quality.get(dimensions, Judged()), -1)
-        if judged != Judged():
-            out.derive(QUALITY, _quality_key(dimensions), QualityChange(dimensions, judged))
-    _hand_on_shares(CONVERSATIONS, request, (before.conversations, after.conversations), out)
-    _hand_on_shares(USERS, request, (before.users, after.users), out)
+    if before.quality or after.quality:
+        _hand_on_quality(before.quality, after.quality, out)
+    _hand_on_shares(CONVERSATIONS, request, before.conversations, after.conversations, out)
+    _hand_on_shares(USERS, request, before.users, after.users, out)
+
+
+def _hand_on_quality(old: Mapping[Dimensions, Judged], new: Mapping[Dimensions, Judged], out: Out) -> None:
+    for dimensions in sorted({*old, *new}):
+        delta = Judged()
+        delta.add(new.get(dimensions, Judged()))
+        delta.add(old.get(dimensions, Judged()), -1)
+        if delta != Judged():
+            out.derive(QUALITY, _quality_key(dimensions), QualityChange(dimensions, delta))
 
 
 def _hand_on_shares(
-    fold: str, request: RequestState, change: tuple[Mapping[str, Share], Mapping[str, Share]],
-    out: Out,
-) -> None:  # fmt: skip
-    old, new = change
-    for name in sorted({*old, *new}):
-        was, now = old.get(name, Share()), new.get(name, Share())
+    fold: str, request: RequestState, old: Mapping[str, Share], new: Mapping[str, Share], out: Out
+) -> None:
+    for name in sorted({*old, *new}) if old else new:
+        was, now = old.get(name), new.get(name, _NO_SHARE)
         if was == now:
             continue
-        delta = Share(
-            sums=_difference(was.sums, now.sums),
-            models={
-                m: n for m in sorted({*was.models, *now.models}) if (n := now.models.get(m, 0) - was.models.get(m, 0))
-            },
-            scores=differences(was.scores, now.scores),
-            first_us=now.first_us,
-            last_us=now.last_us,
-            turn=now.turn,
-        )
-        change_ = ShareChange(request.tenant_id, name, request.request_id, delta, was.turn != now.turn)
-        out.derive(fold, key_of(request.tenant_id, name), change_)
+        delta = now if was is None else _difference(was, now)
+        turn_changed = now.turn != (None if was is None else was.turn)
+        change = ShareChange(request.tenant_id, name, request.request_id, delta, turn_changed)
+        out.derive(fold, key_of(request.tenant_id, name), change)
+
+
+def _difference(was: Share, now: Share) -> Share:
+    sums = msgspec.structs.replace(now.sums)
+    sums.add(was.sums, -1)
+    return Share(
+        sums=sums,
+        models=_count_differences(was.models, now.models),
+        users=_count_differences(was.users, now.users),
+        scores=differences(was.scores, now.scores),
+        first_us=now.first_us,
+        last_us=now.last_us,
+        turn=now.turn,
+    )
 
 
 def _count_differences(was: Mapping[str, int], now: Mapping[str, int]) -> dict[str, int]:
     deltas = {name: now.get(name, 0) - was.get(name, 0) for name in sorted({*was, *now})}
     return {name: delta for name, delta in deltas.items() if delta}
-
-
-def _difference(was: Sums, now: Sums) -> Sums:
-    delta = msgspec.structs.replace(now)
-    if was.calls:
-        delta.add(was, -1)
-    return delta
 
 
 def _book(shares_: dict[str, Share], name: str, call: Call) -> None:

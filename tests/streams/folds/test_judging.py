@@ -1,5 +1,6 @@
 """Requests, quality, conversations and users: the same states whatever comes when and how often, and the right sums."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -58,6 +59,10 @@ def test_conversations_and_users_are_the_sums_of_their_calls(events: list[Event]
             sums = states[key_of("acme", name)].sums
             assert sums.calls == len(sent)
             assert sums.requests == len({one.request_id for one in sent})
+            assert states[key_of("acme", name)].models == Counter(one.response_model or "gpt-4o-mini" for one in sent)
+            if of == "conversation_id":
+                users = Counter(one.user_id for one in sent if one.user_id is not None)
+                assert ran.conversations[key_of("acme", name)].users == users
             assert sums.errors == sum(one.status == "error" for one in sent)
             assert sums.unpriced_calls == sum(one.cost_usd is None for one in sent)
             assert sums.cost_usd == cost(sent)
