@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.base import Body, Milliseconds, Name, Time, Usd
+from schemas.http import HttpBody
 from schemas.http_analytics import PeriodParameters
 from schemas.spans import Attributes, Span, SpanId, SpanKind, SpanStatus, TraceId, UnixNano
 
@@ -21,6 +22,14 @@ class TraceParameters(PeriodParameters):
     min_cost_usd: Annotated[Usd | None, Field(description="That cost at least so much.")] = None
     min_duration_ms: Annotated[float | None, Field(ge=0, le=1e12, description="That took at least so long.")] = None
     error: Annotated[bool | None, Field(description="true: with a failed span; false: without one.")] = None
+
+
+class SpanParameters(HttpBody):
+    """Which trace of that id, and which of its spans."""
+
+    tenant: Annotated[Name | None, Field(description="Whose trace; a key sees its own only.")] = None
+    limit: Annotated[int, Field(ge=1, le=MAX_SPANS_PAGE, description="Spans a page.")] = MAX_SPANS_PAGE
+    cursor: Annotated[str | None, Field(description="The `next` of the page before.")] = None
 
 
 class RootSpan(Body):

@@ -56,7 +56,7 @@ class SpanRecord(NamedTuple):
 
 
 def span_records(spans: Iterable[ReadableSpan]) -> list[SpanRecord]:
-    """The records of these spans, each trace's in the order given."""
+    """The records of these spans, each trace's in the order given; what cannot be written as JSON is left out."""
     groups: dict[tuple[int, object, int], tuple[Resource, list[Json]]] = {}
     for span in spans:
         context = span.context
@@ -70,13 +70,14 @@ def span_records(spans: Iterable[ReadableSpan]) -> list[SpanRecord]:
             group = groups[key] = (span.resource, [])
         group[1].append(_span(span, context, attributes))
     return [
-        _record(f"{trace_id:032x}", tenant_id, resource, bodies[start : start + MAX_SPANS])
+        record
         for (trace_id, tenant_id, _), (resource, bodies) in groups.items()
         for start in range(0, len(bodies), MAX_SPANS)
+        if (record := _record(f"{trace_id:032x}", tenant_id, resource, bodies[start : start + MAX_SPANS]))
     ]
 
 
-def _record(trace_id: str, tenant_id: object, resource: Resource, spans: Sequence[Json]) -> SpanRecord:
+def _record(trace_id: str, tenant_id: object, resource: Resource, spans: Sequence[Json]) -> SpanRecord | None:
     described = dict(resource.attributes)
     body: Json = {"trace_id": trace_id, "service": str(described.pop(SERVICE_NAME, UNKNOWN_SERVICE))}
     if tenant_id is not None:
@@ -85,7 +86,19 @@ def _record(trace_id: str, tenant_id: object, resource: Resource, spans: Sequenc
         body["resource"] = dict(list(described.items())[:MAX_ATTRIBUTES])
     body["spans"] = spans
     ce_id = spans_id(trace_id, (str(span["span_id"]) for span in spans))
-    return SpanRecord(trace_id, ce_id, orjson.dumps(body, default=str), len(spans))
+    try:
+        return SpanRecord(trace_id, ce_id, orjson.dumps(body, default=str), len(spans))
+    except orjson.JSONEncodeError:
+        fine = [span for span in spans if _is_json(span)]
+        return _record(trace_id, tenant_id, resource, fine) if 0 < len(fine) < len(spans) else None
+
+
+def _is_json(span: Json) -> bool:
+    try:
+        orjson.dumps(span, default=str)
+    except orjson.JSONEncodeError:
+        return False
+    return True
 
 
 def _span(span: ReadableSpan, context: SpanContext, attributes: dict[str, object]) -> Json:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -123,9 +123,12 @@ class KafkaSpanExporter(SpanExporter):
         """Hands what waits to the producer. Raises `KafkaError`; what was taken by then is dropped."""
         taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
         records = span_records(taken)
+        _DROPPED.inc(len(taken) - sum(record.spans for record in records))
         for number, record in enumerate(records):
             try:
                 await self._send(record)
+            except MessageSizeTooLargeError:
+                _DROPPED.inc(record.spans)
             except KafkaError:
                 _DROPPED.inc(sum(left.spans for left in records[number:]))
                 raise

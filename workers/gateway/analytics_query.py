@@ -16,12 +16,13 @@ from starlette.datastructures import QueryParams
 
 from observatory.rules.periods import BadPeriod, Window, window
 from schemas.base import rfc3339
+from schemas.http import HttpBody
 from schemas.http_analytics import PeriodParameters
 from workers.gateway.access import Access
 from workers.gateway.api_bodies import decode_cursor, encode_cursor, time_in
 from workers.gateway.refusals import Refusal, invalid
 
-P = TypeVar("P", bound=PeriodParameters)
+P = TypeVar("P", bound=HttpBody)
 
 Scalar = str | int | None
 Position = Sequence[Scalar]
@@ -70,7 +71,7 @@ def parameters_of(model: type[P]) -> Callable[[Request], P]:
     return read
 
 
-def described_query(model: type[PeriodParameters]) -> dict[str, object]:
+def described_query(model: type[HttpBody]) -> dict[str, object]:
     """The parameters' entries in the OpenAPI document."""
     return {
         "parameters": [
@@ -135,7 +136,7 @@ def _fingerprint(query: QueryParams, access: Access) -> str:
     return hashlib.sha256(repr((question, access.tenant_id)).encode()).hexdigest()[:16]
 
 
-def _fields(model: type[PeriodParameters]) -> dict[str, dict[str, object]]:
+def _fields(model: type[HttpBody]) -> dict[str, dict[str, object]]:
     """The JSON schema of each parameter, by its name in the query."""
     schema = TypeAdapter(model).json_schema(by_alias=True)
     found = {}

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from observatory.adapters.postgres.traces import StoredTrace, TraceFilter, Traces
 from observatory.adapters.trace_views import detail_of, view_of
 from schemas.http_analytics import AnalyticsAnswer
-from schemas.http_traces import MAX_SPANS_PAGE, TraceDetail, TraceParameters, TraceView
+from schemas.http_traces import SpanParameters, TraceDetail, TraceParameters, TraceView
 from workers.gateway.access import Access
 from workers.gateway.analytics_answers import csv_answer, json_answer, one_by_one, wants_csv
 from workers.gateway.analytics_query import Asked, Position, asked, described_query, parameters_of, tenant_of
@@ -17,13 +17,13 @@ from workers.gateway.refusals import invalid, not_found
 
 DEFAULT_TRACES = 50
 TraceName = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
-SpanLimit = Annotated[int, Query(ge=1, le=MAX_SPANS_PAGE)]
 
 
 def traces_router(database: Database) -> APIRouter:
     """The endpoints."""
     router = APIRouter(prefix="/api/v1/traces", tags=["traces"])
     query = Annotated[TraceParameters, Depends(parameters_of(TraceParameters))]
+    span_query = Annotated[SpanParameters, Depends(parameters_of(SpanParameters))]
 
     @router.get(
         "", openapi_extra=described_query(TraceParameters), responses={200: {"model": AnalyticsAnswer[TraceView]}}
@@ -44,20 +44,15 @@ def traces_router(database: Database) -> APIRouter:
             return csv_answer(TraceView, question.period, watermark, one_by_one(rows), following=following)
         return json_answer(TraceView, question.period, watermark, rows, following)
 
-    @router.get("/{trace_id}")
-    async def get(
-        access: Asker,
-        trace_id: TraceName,
-        tenant: str | None = None,
-        cursor: str | None = None,
-        limit: SpanLimit = MAX_SPANS_PAGE,
-    ) -> TraceDetail:
+    @router.get("/{trace_id}", openapi_extra=described_query(SpanParameters))
+    async def get(access: Asker, trace_id: TraceName, parameters: span_query) -> TraceDetail:
         """One trace with its shape and its spans; `limit` and `cursor` are of the spans."""
-        after = None
-        if cursor is not None:
-            started_ns, span_id = decode_cursor(cursor, 2)
+        limit, after = parameters.limit, None
+        if parameters.cursor is not None:
+            started_ns, span_id = decode_cursor(parameters.cursor, 2)
             after = (number_in(started_ns[:-3]) * 1000 + number_in(started_ns[-3:]), span_id)
-        stored = await _one(database, _tenant(access, tenant), trace_id)
+        tenant = _tenant(access, parameters.tenant)
+        stored = await _one(database, tenant, trace_id)
         watermark = await database.run_or_refuse(lambda pool: Traces(pool).until())
         spans = await database.run_or_refuse(lambda pool: Traces(pool).spans(stored.trace, after, limit + 1))
         linked = await database.run_or_refuse(lambda pool: Traces(pool).linked(stored.trace))

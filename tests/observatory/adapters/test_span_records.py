@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from uuid import UUID
 
@@ -11,10 +12,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
+from infra.native.ports import free_ports
 from observatory.adapters.kafka import Publisher
-from observatory.adapters.settings import KafkaSettings
+from observatory.adapters.settings import KafkaSettings, Settings
 from observatory.adapters.span_records import span_records
-from observatory.adapters.tracing import KafkaSpanExporter
+from observatory.adapters.tracing import KafkaSpanExporter, Timed, Tracing
 from schemas.spans import MAX_ATTRIBUTES, MAX_LINKS, MAX_SPANS, SpansReceived
 
 RESOURCE = Resource({"service.name": "shop", "host.name": "a"})
@@ -98,8 +100,27 @@ def test_what_there_is_no_room_for_is_counted() -> None:
     assert len(found.links) == MAX_LINKS
 
 
+def test_a_span_that_is_no_json_keeps_no_other_back() -> None:
+    good, bad = span(1, 1, attributes={"a": 1}), span(1, 2, attributes={"a": 2**70})
+    ((found,),) = [event.spans for event in events(good, bad)]
+    assert found.span_id == f"{1:016x}"
+    assert events(bad) == []
+
+
 async def test_an_exporter_that_is_full_drops_and_says_so() -> None:
     exporter = KafkaSpanExporter(Publisher(KafkaSettings(), "test"), most=3)
     assert exporter.export([span(1, 1), span(1, 2)]) is SpanExportResult.SUCCESS
     assert exporter.export([span(1, 3), span(1, 4)]) is SpanExportResult.FAILURE
     assert exporter.export([span(1, 5)]) is SpanExportResult.SUCCESS
+
+
+async def test_a_process_goes_on_and_ends_while_the_broker_is_away() -> None:
+    (nobody,) = free_ports(1)
+    kafka = KafkaSettings().model_copy(update={"bootstrap": f"127.0.0.1:{nobody}"})
+    tracing = Tracing(Settings().model_copy(update={"kafka": kafka}), "test")
+    tracing.start()
+    for _ in range(3):
+        tracing.record(tracing.begin(), None, Timed(name="work", start_ns=1, end_ns=2))
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await tracing.stop()

@@ -117,7 +117,12 @@ async def test_a_wrong_question_is_refused(gateway: Process, http: aiohttp.Clien
         async with http.get(f"{gateway.url}/api/v1/traces", params=query) as response:
             assert response.status in (400, 422), query
             assert response.content_type == "application/problem+json"
-    for path, status in ((f"{7:032x}", 404), ("nonsense", 422), (f"{traces[0]}?cursor=x", 400)):
+    for path, status in (
+        (f"{7:032x}", 404),
+        ("nonsense", 422),
+        (f"{traces[0]}?cursor=x", 400),
+        (f"{traces[0]}?x=1", 422),
+    ):
         async with http.get(f"{gateway.url}/api/v1/traces/{path}") as response:
             assert response.status == status, path
 
