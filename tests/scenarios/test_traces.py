@@ -28,8 +28,8 @@ class Stack:
         self.environment = environment
         self._url = f"http://127.0.0.1:{environment['OBSERVATORY_HTTP_PORT']}"
 
-    def chat(self, says: str, traceparent: str | None = None) -> str:
-        """Sends a completion; returns its request id."""
+    def chat(self, says: str, traceparent: str | None = None) -> tuple[str, str | None]:
+        """Sends a completion; returns its request id, and its trace id when that trace is recorded."""
         body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": says}]}
         headers = {"content-type": "application/json", "x-observatory-conversation": "talk"}
         if traceparent is not None:
@@ -37,8 +37,12 @@ class Stack:
         request = urllib.request.Request(
             f"{self._url}/v1/chat/completions", json.dumps(body).encode(), headers, method="POST"
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return str(answer.headers["x-observatory-request-id"])
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                headers = dict(answer.headers)
+        except urllib.error.HTTPError as failed:
+            headers = dict(failed.headers)
+        return headers["x-observatory-request-id"], headers.get("x-observatory-trace-id")
 
     def get(self, path: str) -> Any:
         """The JSON at an address of the API; None for 404."""
@@ -72,7 +76,8 @@ async def programs(stack: LiveStack) -> AsyncIterator[Stack]:
 @pytest.mark.timeout(240)
 async def test_a_request_is_one_trace_from_the_client_to_the_ledger(programs: Stack) -> None:
     trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
-    request_id = programs.chat("[[sim in=100 out=20 fault=500 first=1]]", f"00-{trace_id}-{CLIENT_SPAN}-01")
+    request_id, told = programs.chat("[[sim in=100 out=20 fault=500 first=1]]", f"00-{trace_id}-{CLIENT_SPAN}-01")
+    assert told == trace_id
     trace = programs.until(f"traces/{trace_id}", lambda t: t["span_count"] >= 13 and t["linked_spans"])
 
     spans = {span["span_id"]: span for span in trace["spans"]}
@@ -130,8 +135,13 @@ async def test_a_request_is_one_trace_from_the_client_to_the_ledger(programs: St
 @pytest.mark.timeout(120)
 async def test_the_client_decides_whether_its_trace_is_recorded(programs: Stack) -> None:
     unwanted = "11111111111111111111111111111111"
-    programs.chat("[[sim in=10 out=2]]", f"00-{unwanted}-{CLIENT_SPAN}-00")
-    programs.chat("[[sim in=10 out=2]]")  # begins a trace of its own, later: when that is there, the other would be
-    found = programs.until("traces?last=1h", lambda page: any(not row["root"]["orphan"] for row in page["rows"]))
+    assert programs.chat("[[sim in=10 out=2]]", f"00-{unwanted}-{CLIENT_SPAN}-00")[1] is None
+    # Begins a trace of its own, later: once that is there, the other would be.
+    _, trace_id = programs.chat("[[sim fault=400]]")
+    trace = programs.until(f"traces/{trace_id}", lambda t: t["span_count"] >= 8)
     assert programs.get(f"traces/{unwanted}") is None
-    assert found["watermark"] is not None
+    assert not trace["root"]["orphan"]
+    (process,) = [span for span in trace["spans"] if span["name"] == "process chat.requests"]
+    assert (process["status"], process["status_message"]) == ("error", "invalid_request")
+    page = programs.until("traces?last=1h&error=true", lambda page: page["watermark"] is not None)
+    assert trace_id in [row["trace_id"] for row in page["rows"]]

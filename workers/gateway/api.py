@@ -79,7 +79,7 @@ class _Counted:
 
         try:
             with self._traces.span(scope) as span:
-                await self._app(scope, receive, watched)
+                await self._app(scope, receive, span.announcing(watched))
                 span.status = status
         finally:
             count(getattr(scope.get("route"), "path", "/api"), status, time.perf_counter() - begun)

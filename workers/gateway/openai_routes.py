@@ -73,7 +73,7 @@ class ChatCompletions:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> int:
         """Answers with the completion or its chunks; returns the status. Raises `Refusal`."""
         with self._traces.span(scope) as span:
-            span.status = await self._answer(scope, receive, send, span)
+            span.status = await self._answer(scope, receive, span.announcing(send), span)
             return span.status
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, span: RequestSpan) -> int:

@@ -37,7 +37,7 @@ class Refusal(Exception):
 
     `retry_after_s` is sent as `Retry-After`. `final` tells clients that retry by themselves not to.
     `errors` lists single faults of a body: `pointer` (JSON pointer) or `line`, and `detail` of each.
-    `budget`: which refused.
+    `budget`: which refused. `trace_id`: of the recorded trace that shows how it came to this.
     """
 
     status: int
@@ -49,6 +49,7 @@ class Refusal(Exception):
     request_id: str | None = None
     errors: Sequence[Mapping[str, str | int]] = field(default=())
     budget: BudgetLeft | None = None
+    trace_id: str | None = None
 
     def __str__(self) -> str:
         return f"{self.status} {self.code}: {self.message}"
@@ -65,6 +66,8 @@ class Refusal(Exception):
             headers.append((b"www-authenticate", b"Bearer"))
         if self.request_id is not None:
             headers.append((b"x-observatory-request-id", self.request_id.encode()))
+        if self.trace_id is not None:
+            headers.append((b"x-observatory-trace-id", self.trace_id.encode()))
         return headers
 
     def as_openai(self) -> bytes:

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from opentelemetry.trace import SpanKind
-from starlette.types import Scope
+from starlette.types import Message, Scope, Send
 
 from observatory.adapters.tracing import Begun, Timed, Tracing, wall_offset_ns
 from observatory.rules.tracing import CONVERSATION_ID, REQUEST_ID, USER_ID
 from schemas.chat import ChatRequested
 from workers.gateway.refusals import Refusal
 
+TRACE_ID = b"x-observatory-trace-id"
 _KEY = "observatory.span"
 
 
@@ -30,9 +31,26 @@ class RequestSpan:
         self._request = request
 
     @property
+    def trace_id(self) -> str | None:
+        """Of the trace, when it will be found: a recorded one of a chat request."""
+        return self._begun.context.trace_id if self._begun.sampled and self._request is not None else None
+
+    @property
     def traceparent(self) -> str:
         """What the chat request's records carry."""
         return self._begun.traceparent
+
+    def announcing(self, send: Send) -> Send:
+        """Sends the head of the answer with the trace's id."""
+        if not self._begun.sampled:
+            return send
+
+        async def announced(message: Message) -> None:
+            if message["type"] == "http.response.start" and (trace_id := self.trace_id) is not None:
+                message = {**message, "headers": [*message["headers"], (TRACE_ID, trace_id.encode())]}
+            await send(message)
+
+        return announced
 
     def record(self, tracing: Tracing, scope: Scope, start_ns: int) -> None:
         """Exports the span that began at `start_ns` of the monotonic clock and ends now."""
@@ -77,6 +95,7 @@ class RequestTraces:
             yield span
         except Refusal as refusal:
             span.status = refusal.status
+            refusal.trace_id = span.trace_id
             raise
         finally:
             span.record(self._tracing, scope, start_ns)
