@@ -109,7 +109,8 @@ class SplitView(Body):
 class ExperimentResults(Body):
     """What may be concluded from all that came up to `watermark` (null: not every partition was read yet).
 
-    `young_units` came too lately to count (`settle_s`); `mixed_units` had calls in several variants and never count.
+    `young_units` came too lately to count (`settle_s`); `mixed_units` had calls in several variants and
+    `unknown_units` in one that the definition lacks, which only clients can do: they never count.
     """
 
     experiment: Experiment
@@ -118,5 +119,6 @@ class ExperimentResults(Body):
     variants: list[VariantView]
     young_units: int
     mixed_units: int
+    unknown_units: int
     comparisons: list[ComparisonRow]
     verdict: list[str]

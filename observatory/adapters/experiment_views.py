@@ -18,6 +18,7 @@ def view_of(results: Results) -> ExperimentResults:
         variants=[_variant(results, figures, weights[figures.name]) for figures in analysis.variants],
         young_units=results.young_units,
         mixed_units=results.mixed_units,
+        unknown_units=results.unknown_units,
         comparisons=rows_of(results),
         verdict=verdict(analysis),
     )

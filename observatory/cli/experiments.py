@@ -203,6 +203,7 @@ def _print_results(view: ExperimentResults) -> None:
         stdout().print(line, markup=False)
     notes = [f"{view.young_units:,} units are too young to count" if view.young_units else ""]
     notes.append(f"{view.mixed_units:,} had calls in several variants" if view.mixed_units else "")
+    notes.append(f"{view.unknown_units:,} are of unknown variants" if view.unknown_units else "")
     until = "not every partition was read yet" if view.watermark is None else f"complete up to {cell(view.watermark)}"
     stderr().print("; ".join([until, *filter(None, notes)]), markup=False)
 

@@ -3,66 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
-import urllib.error
-import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
-from tests.scenarios.programs import observatory, running_programs
+from tests.scenarios.programs import Stack, observatory, running_programs
 from tests.stack import LiveStack
 from tests.streams.ledger.ground import new_database
 
 CLIENT_SPAN = "00f067aa0ba902b7"
-PATIENCE_S = 40.0
-
-
-class Stack:
-    """The programs, as a client and a maintainer see them."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = environment
-        self._url = f"http://127.0.0.1:{environment['OBSERVATORY_HTTP_PORT']}"
-
-    def chat(self, says: str, traceparent: str | None = None) -> tuple[str, str | None]:
-        """Sends a completion; returns its request id, and its trace id when that trace is recorded."""
-        body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": says}]}
-        headers = {"content-type": "application/json", "x-observatory-conversation": "talk"}
-        if traceparent is not None:
-            headers["traceparent"] = traceparent
-        request = urllib.request.Request(
-            f"{self._url}/v1/chat/completions", json.dumps(body).encode(), headers, method="POST"
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                headers = dict(answer.headers)
-        except urllib.error.HTTPError as failed:
-            headers = dict(failed.headers)
-        return headers["x-observatory-request-id"], headers.get("x-observatory-trace-id")
-
-    def get(self, path: str) -> Any:
-        """The JSON at an address of the API; None for 404."""
-        try:
-            with urllib.request.urlopen(f"{self._url}/api/v1/{path}", timeout=10) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return None
-            raise
-
-    def until(self, path: str, condition: Callable[[Any], bool]) -> Any:
-        """Asks again until what is answered makes the condition true."""
-        end, found = time.monotonic() + PATIENCE_S, None
-        while time.monotonic() < end:
-            found = self.get(path)
-            if found is not None and condition(found):
-                return found
-            time.sleep(0.1)
-        raise AssertionError(f"{path}: {found}")
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from tests.streams.ledger.calls import NOW, Body, call
 from tests.workers.chat.running import partition_of
 
 UNITS = 120
-STARTED = NOW - timedelta(minutes=10)
+STARTED = NOW - timedelta(hours=2)
 
 
 def calls_of(units: int, random: Random) -> list[Body]:
@@ -43,14 +43,15 @@ def calls_of(units: int, random: Random) -> list[Body]:
 async def test_units_are_added_up_over_partitions_and_judged(ground: StreamGround) -> None:
     store = Experiments(ground.pool)
     definition = ExperimentDefinition.model_validate(
-        {"unit": "user", "settle_s": 60, "variants": [{"name": "long"}, {"name": "brief"}]}
+        {"unit": "user", "settle_s": 3600, "variants": [{"name": "long"}, {"name": "brief"}]}
     )
     await store.create("acme", "prompts", definition)
     experiment = await store.start("acme", "prompts")
     calls = calls_of(UNITS * 2, Random(3))
     mixed = {**calls[0], "variant_id": "brief", "call_id": str(uuid4()), "request_id": str(uuid4())}
     young = {**mixed, "call_id": str(uuid4()), "experiment_unit": "young", "started_at": NOW.isoformat()}
-    young["request_id"] = str(uuid4())
+    strange = {**mixed, "call_id": str(uuid4()), "experiment_unit": "strange", "variant_id": "nobody's"}
+    young["request_id"], strange["request_id"] = str(uuid4()), str(uuid4())
     ratings = [
         FeedbackGiven(
             feedback_id=uuid4(), request_id=UUID(str(body["request_id"])), tenant_id="acme", thumbs="up", given_at=NOW,
@@ -59,7 +60,7 @@ async def test_units_are_added_up_over_partitions_and_judged(ground: StreamGroun
         for body in calls
     ]  # fmt: skip
     async with ground.workers():
-        await publish(ground, [*calls, *calls[:40], mixed, young])
+        await publish(ground, [*calls, *calls[:40], mixed, young, strange])
         await give(ground, ratings)
         await ground.until(lambda: rated(ground, len(ratings)))
         results = await results_of(ground.pool, experiment)
@@ -67,7 +68,7 @@ async def test_units_are_added_up_over_partitions_and_judged(ground: StreamGroun
     assert compared["experiment_requests"].ok
     assert compared["experiment_units"].ok
     assert compared["experiment_units"].equal > UNITS * 2  # users are in several partitions
-    assert (results.mixed_units, results.young_units) == (1, 1)
+    assert (results.mixed_units, results.young_units, results.unknown_units) == (1, 1, 1)
     assert results.watermark is not None
     for figures in results.analysis.variants:
         own = [body for body in calls if body["variant_id"] == figures.name and body["experiment_unit"] != "user 0"]

@@ -25,13 +25,15 @@ _QUERY_S = 60
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
     """What is known up to `watermark` (None: a partition was never read). `young_units` do not count yet, see
-    `settle_s` of the definition; `mixed_units` had calls in several variants and never will."""
+    `settle_s` of the definition; `mixed_units` had calls in several variants, `unknown_units` in one that the
+    definition lacks: they never will."""
 
     experiment: Experiment
     analysis: Analysis
     watermark: datetime | None
     young_units: int
     mixed_units: int
+    unknown_units: int
 
 
 async def read_until(pool: Pool) -> datetime | None:
@@ -52,13 +54,15 @@ async def results_of(pool: Pool, experiment: Experiment) -> Results:
         _SQL["variants"], experiment.tenant_id, experiment.experiment_id, versions,
         int(counts_until.timestamp() * 1_000_000), timeout=_QUERY_S,
     )  # fmt: skip
-    named = [row for row in rows if row["variant_id"] is not None]
+    named = [row for row in rows if row["variant_id"] is not None and definition.variant(row["variant_id"])]
+    mixed = [row for row in rows if row["variant_id"] is None]
     return Results(
         experiment=experiment,
         analysis=analyse(definition, [_figures(row) for row in named]),
         watermark=until,
         young_units=sum(row["young"] for row in named),
-        mixed_units=sum(row["exposed"] + row["young"] for row in rows if row["variant_id"] is None),
+        mixed_units=sum(row["exposed"] + row["young"] for row in mixed),
+        unknown_units=sum(row["exposed"] + row["young"] for row in rows if row not in named and row not in mixed),
     )
 
 
