@@ -4,8 +4,9 @@ A question that takes too long is ended by the database and refused with 422; wh
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
+from typing import TypeVar
 
 import asyncpg
 
@@ -19,6 +20,7 @@ from workers.gateway.database import Database, DatabaseAway
 from workers.gateway.refusals import Refusal, not_available
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 LONGEST_S = 20
 SLOWEST_READER_S = 60
@@ -77,6 +79,14 @@ class AnalyticsDesk:
             async with snapshot(self._pool()) as connection:
                 moment = await watermark(connection, self._topic)
                 return *await read_freshness(connection), moment
+        except TRANSIENT as error:
+            raise _refused(error) from error
+
+    async def read(self, operation: Callable[[Pool], Awaitable[T]]) -> T:
+        """What another reader of sums finds. Raises `Refusal`."""
+        pool = self._pool()
+        try:
+            return await operation(pool)
         except TRANSIENT as error:
             raise _refused(error) from error
 

@@ -121,6 +121,12 @@ def tenant_of(access: Access, wanted: Sequence[str]) -> list[str]:
     return [access.tenant_id]
 
 
+def only_tenant(access: Access, wanted: str | None) -> str | None:
+    """The one tenant that is asked about; None: all. As `tenant_of`."""
+    tenants = tenant_of(access, [] if wanted is None else [wanted])
+    return tenants[0] if tenants else None
+
+
 def _position(text: str) -> Position:
     try:
         position = orjson.loads(text)

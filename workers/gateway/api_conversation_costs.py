@@ -21,15 +21,15 @@ from schemas.http_quality import (
     ScoreMean,
 )
 from workers.gateway.analytics_answers import csv_answer, json_answer, one_by_one, wants_csv
-from workers.gateway.analytics_query import Position, asked, described_query, parameters_of, tenant_of
+from workers.gateway.analytics_desk import AnalyticsDesk
+from workers.gateway.analytics_query import Position, asked, described_query, only_tenant, parameters_of
 from workers.gateway.api_bodies import Asker
-from workers.gateway.database import Database
 from workers.gateway.refusals import invalid
 
 DEFAULT_CONVERSATIONS = 50
 
 
-def conversation_costs_router(database: Database) -> APIRouter:
+def conversation_costs_router(desk: AnalyticsDesk) -> APIRouter:
     """The endpoint."""
     router = APIRouter(prefix="/api/v1/analytics", tags=["analytics"])
     query = Annotated[ConversationParameters, Depends(parameters_of(ConversationParameters))]
@@ -46,7 +46,7 @@ def conversation_costs_router(database: Database) -> APIRouter:
             start_us=_us(question.period.start),
             end_us=_us(question.period.end),
             order=parameters.order,
-            tenants=tenant_of(access, [] if parameters.tenant is None else [parameters.tenant]),
+            tenant=only_tenant(access, parameters.tenant),
             user=parameters.user,
             model=parameters.model,
             min_cost_usd=parameters.min_cost_usd,
@@ -56,8 +56,8 @@ def conversation_costs_router(database: Database) -> APIRouter:
         limit = parameters.limit or (MAX_ROWS if as_csv else DEFAULT_CONVERSATIONS)
         after = _after(question.after)
         # Asked first: what comes in between is in the answer and beyond what it promises.
-        until = await database.run_or_refuse(watermark)
-        found = await database.run_or_refuse(lambda pool: read_conversations(pool, wanted, after, limit + 1))
+        until = await desk.read(watermark)
+        found = await desk.read(lambda pool: read_conversations(pool, wanted, after, limit + 1))
         last = found[limit - 1][0] if len(found) > limit else None
         following = question.next(format(last.position, "f"), last.key, last.part) if last else None
         rows = [_row(one) for _, one in found[:limit]]

@@ -12,22 +12,22 @@ from observatory.rules.quality import mean_of
 from schemas.http_analytics import DEFAULT_ROWS, MAX_ROWS, AnalyticsAnswer
 from schemas.http_quality import QualityGroup, QualityParameters, QualityRow
 from workers.gateway.analytics_answers import csv_answer, json_answer, one_by_one, wants_csv
+from workers.gateway.analytics_desk import AnalyticsDesk
 from workers.gateway.analytics_query import (
     Position,
     asked,
     described_query,
+    only_tenant,
     parameters_of,
-    tenant_of,
     unfit,
 )
 from workers.gateway.api_bodies import Asker
-from workers.gateway.database import Database
 from workers.gateway.refusals import invalid
 
 _GROUPS: dict[str, QualityGroup] = {name: name for name in get_args(QualityGroup)}
 
 
-def quality_router(database: Database) -> APIRouter:
+def quality_router(desk: AnalyticsDesk) -> APIRouter:
     """The endpoint."""
     router = APIRouter(prefix="/api/v1/analytics", tags=["analytics"])
     query = Annotated[QualityParameters, Depends(parameters_of(QualityParameters))]
@@ -47,7 +47,7 @@ def quality_router(database: Database) -> APIRouter:
             end=period.end.date(),
             step=parameters.granularity,
             groups=groups,
-            tenants=tenant_of(access, [] if parameters.tenant is None else [parameters.tenant]),
+            tenant=only_tenant(access, parameters.tenant),
             provider=parameters.provider,
             model=parameters.model,
             prompt_version=parameters.prompt_version,
@@ -58,8 +58,8 @@ def quality_router(database: Database) -> APIRouter:
         limit = parameters.limit or (MAX_ROWS if as_csv else DEFAULT_ROWS)
         after = _after(question.after)
         # Asked first: what comes in between is in the answer and beyond what it promises.
-        until = await database.run_or_refuse(watermark)
-        found = await database.run_or_refuse(lambda pool: read_trend(pool, wanted, after, limit + 1))
+        until = await desk.read(watermark)
+        found = await desk.read(lambda pool: read_trend(pool, wanted, after, limit + 1))
         last = found[limit - 1] if len(found) > limit else None
         following = question.next(last.step.isoformat(), *last.keys) if last else None
         rows = [_row(sums, groups, parameters) for sums in found[:limit]]

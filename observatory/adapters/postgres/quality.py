@@ -19,23 +19,23 @@ _STEPS: dict[QualityStep, str] = {"day": "day", "month": "date_trunc('month', da
 _GROUPS: dict[QualityGroup, str] = {
     "tenant": "tenant_id", "provider": "provider", "model": "model", "prompt_version": "coalesce(prompt_version, '')",
 }  # fmt: skip
-_ORDERS: dict[ConversationOrder, str] = {
-    "last_activity": "last_us::numeric", "cost": "cost_usd", "tokens": "tokens", "quality": "coalesce(rating, -1)",
+_ORDERS: dict[ConversationOrder, tuple[str, str]] = {
+    "last_activity": ("last_us", "bigint"), "cost": ("cost_usd", "numeric"), "tokens": ("tokens", "numeric"),
+    "quality": ("coalesce(rating, -1)", "numeric"),
 }  # fmt: skip
-_QUERY_S = 30
 
 _decode = msgspec.json.Decoder(Conversation).decode
 
 
 @dataclass(frozen=True, kw_only=True)
 class QualityQuery:
-    """Which scores, of which days, by what; None and nothing: any."""
+    """Which scores, of which days, by what; None: any."""
 
     start: date
     end: date
     step: QualityStep
     groups: Sequence[QualityGroup]
-    tenants: Sequence[str] = ()
+    tenant: str | None = None
     provider: str | None = None
     model: str | None = None
     prompt_version: str | None = None
@@ -60,12 +60,12 @@ class QualitySums(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ConversationQuery:
-    """Which conversations, by their last activity in microseconds since 1970; None and nothing: any."""
+    """Which conversations, by their last activity in microseconds since 1970; None: any."""
 
     start_us: int
     end_us: int
     order: ConversationOrder
-    tenants: Sequence[str] = ()
+    tenant: str | None = None
     user: str | None = None
     model: str | None = None
     min_cost_usd: Decimal | None = None
@@ -92,9 +92,8 @@ async def read_trend(
     """By step, kind, name and groups, after the row given."""
     keys = "".join(f", {_GROUPS[group]}" for group in query.groups)
     rows = await pool.fetch(
-        _SQL["trend"].format(step=_STEPS[query.step], keys=keys), query.start, query.end, list(query.tenants) or None,
+        _SQL["trend"].format(step=_STEPS[query.step], keys=keys), query.start, query.end, query.tenant,
         query.provider, query.model, query.prompt_version, query.kind, query.name, *(after or (None, None)), limit,
-        timeout=_QUERY_S,
     )  # fmt: skip
     return [
         QualitySums(**{**row, "total": int(row["total"]), "squares": int(row["squares"])}) for row in map(dict, rows)
@@ -105,9 +104,9 @@ async def read_conversations(
     pool: Pool, query: ConversationQuery, after: Place | None, limit: int
 ) -> list[tuple[Place, Conversation]]:
     """The most of what they are ordered by first, after the place given; without their single turns."""
+    order, kind = _ORDERS[query.order]
     rows = await pool.fetch(
-        _SQL["conversations"].format(order=_ORDERS[query.order]), query.start_us, query.end_us,
-        list(query.tenants) or None, query.user, query.model, query.min_cost_usd, query.min_turns,
-        *(after or (None, None, None)), limit, timeout=_QUERY_S,
+        _SQL["conversations"].format(order=order, kind=kind), query.start_us, query.end_us, query.tenant, query.user,
+        query.model, query.min_cost_usd, query.min_turns, *(after or (None, None, None)), limit,
     )  # fmt: skip
     return [(Place(row["position"], row["key"], row["part"]), _decode(row["state"])) for row in rows]

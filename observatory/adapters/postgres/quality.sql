@@ -8,15 +8,16 @@ SELECT CASE WHEN count(*) = count(applied_until) THEN min(applied_until) END
          ORDER BY sink, topic, part, log_epoch DESC) AS newest
 
 -- name: trend
--- By step, what is scored and {keys}. $1, $2: days from (included) to (not included); $3 tenants, $4 provider, $5 model,
+-- By step, what is scored and {keys}. $1, $2: days from (included) to (not included); $3 tenant, $4 provider, $5 model,
 -- $6 prompt version, $7 kind, $8 name: null for any; $9, $10: the last row of the page before.
 SELECT step, keys, sum(n)::bigint AS n, sum(total) AS total, sum(squares) AS squares, sum(ups)::bigint AS ups,
        sum(downs)::bigint AS downs, sum(judged_calls)::bigint AS judged_calls,
        sum(unpriced_calls)::bigint AS unpriced_calls, sum(cost_usd) AS cost_usd
-  FROM (SELECT {step} AS step, ARRAY[kind, name{keys}]::text[] AS keys, q.*
-          FROM streams.quality AS q
+  FROM (SELECT {step} AS step, ARRAY[kind, name{keys}]::text[] AS keys, n, total,
+               squares, ups, downs, judged_calls, unpriced_calls, cost_usd
+          FROM streams.quality
          WHERE day >= $1 AND day < $2
-           AND ($3::text[] IS NULL OR tenant_id = ANY ($3))
+           AND ($3::text IS NULL OR tenant_id = $3)
            AND ($4::text IS NULL OR provider = $4)
            AND ($5::text IS NULL OR model = $5)
            AND ($6::text IS NULL OR prompt_version = $6)
@@ -28,14 +29,18 @@ SELECT step, keys, sum(n)::bigint AS n, sum(total) AS total, sum(squares) AS squ
 
 -- name: conversations
 -- Those whose last activity lies from $1 (included) to $2 (not included), in microseconds, the most of {order} first.
--- $3 tenants, $4 user, $5 model, $6 least cost, $7 least turns: null for any; $8 to $10: the last row of the page before.
-SELECT part, key, {order} AS position, (state - 'recent' - 'earlier' - 'floor')::text AS state
-  FROM streams.conversations
- WHERE last_us >= $1 AND last_us < $2
-   AND ($3::text[] IS NULL OR tenant_id = ANY ($3))
-   AND ($4::text IS NULL OR state->'users' ? $4)
-   AND ($5::text IS NULL OR state->'models' ? $5)
-   AND ($6::numeric IS NULL OR cost_usd >= $6)
-   AND ($7::int IS NULL OR (state->'sums'->>'requests')::int >= $7)
-   AND ($8::numeric IS NULL OR ({order}, key, part) < ($8, $9::text, $10::int))
- ORDER BY {order} DESC, key DESC, part DESC LIMIT $11
+-- $3 tenant, $4 user, $5 model, $6 least cost, $7 least turns: null for any; $8 to $10: the last row of the page before.
+WITH page AS (
+  SELECT part, key, {order} AS position
+    FROM streams.conversations
+   WHERE last_us >= $1 AND last_us < $2
+     AND ($3::text IS NULL OR tenant_id = $3)
+     AND ($4::text IS NULL OR state->'users' ? $4)
+     AND ($5::text IS NULL OR state->'models' ? $5)
+     AND ($6::numeric IS NULL OR cost_usd >= $6)
+     AND ($7::int IS NULL OR (state->'sums'->>'requests')::int >= $7)
+     AND ($8::numeric IS NULL OR ({order}, key, part) < ($8::{kind}, $9::text, $10::int))
+   ORDER BY {order} DESC, key DESC, part DESC LIMIT $11)
+SELECT p.part, p.key, p.position::numeric AS position, (c.state - 'recent' - 'earlier' - 'floor')::text AS state
+  FROM page AS p JOIN streams.conversations AS c USING (part, key)
+ ORDER BY p.position DESC, p.key DESC, p.part DESC
