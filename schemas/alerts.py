@@ -16,7 +16,8 @@ class AlertRaised(Event):
     """Something needs attention.
 
     `alert_id` is made of kind, tenant, subject and occurrence, so an alert that is sent twice is one. Kinds:
-    `budget_threshold` (subject: the budget) and `unpriced_model` (subject: provider and model); others may come.
+    `budget_threshold` (subject: the budget), `unpriced_model` (subject: provider and model), `anomaly` (subject:
+    model and metric); others may come.
     """
 
     ce_type: ClassVar[str] = "alert.raised.v1"

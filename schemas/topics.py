@@ -11,6 +11,7 @@ from schemas.base import Event
 from schemas.calls import LlmCallRecorded
 from schemas.chat import ChatCompleted, ChatDelta, ChatFailed, ChatRequested, ChatRestarted
 from schemas.feedback import FeedbackGiven
+from schemas.health import ProviderHealth
 from schemas.metrics import MetricsWindow
 from schemas.spans import SpansReceived
 
@@ -73,7 +74,7 @@ ALERT_EVENTS = Topic(
     name="alert.events",
     key="tenant_id",
     events=(AlertRaised, AlertResolved),
-    description="What needs attention: budgets that reach a threshold, models without a price; and when it is over.",
+    description="What needs attention: budgets at a threshold, models without a price, anomalies; and when it is over.",
     retention_ms=30 * DAY_MS,
 )
 FEEDBACK_GIVEN = Topic(
@@ -106,6 +107,15 @@ METRICS_LIVE = Topic(
     retention_ms=DAY_MS,
 )
 
+PROVIDER_HEALTH = Topic(
+    name="provider.health",
+    key="provider",
+    events=(ProviderHealth,),
+    description="How well each provider and its models serve; of each provider the latest event holds.",
+    retention_ms=DAY_MS,
+    cleanup_policy="compact",
+)
+
 TOPICS: tuple[Topic, ...] = (
     CHAT_REQUESTS,
     CHAT_RESPONSES,
@@ -115,6 +125,7 @@ TOPICS: tuple[Topic, ...] = (
     FEEDBACK_ROUTED,
     TRACE_SPANS,
     METRICS_LIVE,
+    PROVIDER_HEALTH,
 )
 WRITTEN_BY_CLIENTS: tuple[Topic, ...] = (CHAT_REQUESTS, FEEDBACK_GIVEN)
 """What any client may publish to; the others are written by our processes alone."""

@@ -1,6 +1,8 @@
 """Every task that one stream worker does for all."""
 
+from streams.anomalies import ANOMALIES
 from streams.leading import LeaderTask
 from streams.live import LIVE
+from streams.provider_health import HEALTH
 
-TASKS: tuple[LeaderTask, ...] = (LIVE,)
+TASKS: tuple[LeaderTask, ...] = (LIVE, ANOMALIES, HEALTH)

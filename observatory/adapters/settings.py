@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     streams: Count = 1
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     facts_retention_days: Annotated[int, Field(ge=1)] = 400
+    anomaly_warm_up_s: Annotated[int, Field(ge=10)] = 3600
+    anomaly_warm_up_calls: Annotated[int, Field(ge=1)] = 100
     journal_retention_days: Annotated[int, Field(ge=8)] = 35
     trace_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
     """The share of traces that begin here which is recorded; 0: none at all, also of those that others began."""

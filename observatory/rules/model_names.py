@@ -51,3 +51,11 @@ def _with_dashes(match: re.Match[str]) -> str:
     except ValueError:
         return match.group(0)
     return f"{match.group(1)}{year:04d}-{month:02d}-{day:02d}"
+
+
+_VERSION_DATE = re.compile(r"-(20\d{2}-\d{2}-\d{2}|20\d{6})$")
+
+
+def without_date(name: str) -> str:
+    """The name without the date of its version: what is asked for and what answers then have one name."""
+    return _VERSION_DATE.sub("", name)

@@ -12,3 +12,8 @@ LOST_RECORDS = Counter("observatory_stream_lost_records_total", "Records that th
 LAG = Gauge("observatory_stream_lag_records", "Records not applied yet, of the slowest fold", ["topic"])
 WATERMARK_AGE = Gauge("observatory_stream_watermark_age_seconds", "How far back everything is applied", ["fold"])
 LEADING = Gauge("observatory_stream_leading", "Whether this process does what only one does")
+ANOMALY_SERIES = Gauge(
+    "observatory_anomaly_series", "Series, a tenant's calls to a model, that are watched for anomalies"
+)
+ANOMALY_CALLS_LEFT_OUT = Counter("observatory_anomaly_calls_left_out_total", "Calls of series that found no place")
+ANOMALIES_RAISED = Counter("observatory_anomalies_raised_total", "Alarms raised", ["metric"])

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
+from observatory.rules.health import FAULTS
 from observatory.rules.money import MONEY, ZERO
 from observatory.rules.sketch import add_to_packed
 from streams.engine.fold import At, Fold, Out
@@ -43,6 +44,8 @@ class Cell(msgspec.Struct):
     cost_usd: Decimal = ZERO
     latency_ms_hist: list[int] = []
     ttft_ms_hist: list[int] = []
+    faults: int = 0
+    """Errors that are the provider's own."""
 
 
 class Window(msgspec.Struct):
@@ -78,7 +81,9 @@ def _cell(window: Window, call: CallFields) -> Cell:
 def _add(cell: Cell, counted: Counted) -> None:
     call, usage, latency = counted.call, counted.call.usage, counted.call.latency
     cell.calls += 1
-    cell.errors += call.status == "error"
+    if call.status == "error":
+        cell.errors += 1
+        cell.faults += call.error_type in FAULTS
     if counted.cost_usd is None:
         cell.unpriced_calls += 1
     else:

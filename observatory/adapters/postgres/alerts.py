@@ -1,6 +1,6 @@
 """The table of alerts: written by whoever watches, published from its rows, read by people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -83,18 +83,28 @@ async def keep(
 
     Those that stand are noted as they are now. An alert that was resolved is not raised again.
     """
-    ids = [alert.alert_id for alert in alerts]
-    details = _texts(alerts)
-    texts = [
-        (a.kind, a.severity, a.tenant_id, a.subject, a.occurrence, a.message, text)
-        for a, text in zip(alerts, details, strict=True)
-    ]
-    columns = [list(column) for column in zip(*texts, strict=True)] or [[] for _ in range(7)]
-    raised = await connection.fetch(_SQL["raise"], ids, *columns)
+    raised = await raise_new(connection, alerts)
     stands = [alert.alert_id for alert in standing]
     await connection.execute(_SQL["note_latest"], stands, _texts(standing))
     resolved = await connection.fetch(_SQL["resolve"], KINDS, stands)
-    return [row["kind"] for row in raised], [row["kind"] for row in resolved]
+    return raised, [row["kind"] for row in resolved]
+
+
+async def raise_new(connection: Connection, alerts: Sequence[Alert]) -> list[str]:
+    """Raises those of these alerts that are new; returns their kinds."""
+    ids = [alert.alert_id for alert in alerts]
+    texts = [
+        (a.kind, a.severity, a.tenant_id, a.subject, a.occurrence, a.message, text)
+        for a, text in zip(alerts, _texts(alerts), strict=True)
+    ]
+    columns = [list(column) for column in zip(*texts, strict=True)] or [[] for _ in range(7)]
+    return [row["kind"] for row in await connection.fetch(_SQL["raise"], ids, *columns)]
+
+
+async def resolve(connection: Connection, over: Iterable[tuple[UUID, Mapping[str, object]]]) -> None:
+    """Resolves these alerts, and adds to how each stands in the end."""
+    for alert_id, added in over:
+        await connection.execute(_SQL["resolve_one"], alert_id, orjson.dumps(added).decode())
 
 
 def _texts(alerts: Iterable[Alert]) -> list[str]:

@@ -39,6 +39,10 @@ UPDATE ledger.alerts SET resolved_at = now()
  WHERE kind = ANY ($1::text[]) AND resolved_at IS NULL AND alert_id <> ALL ($2::uuid[])
 RETURNING kind
 
+-- name: resolve_one
+UPDATE ledger.alerts SET resolved_at = now(), latest = latest || $2::jsonb
+ WHERE alert_id = $1 AND resolved_at IS NULL
+
 -- name: unpublished
 SELECT alert_id, kind, severity, tenant_id, subject, message, details::text, latest::text, raised_at, resolved_at,
        published

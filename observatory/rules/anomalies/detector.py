@@ -1,7 +1,6 @@
 """One step of a series: a window in, alarms raised or resolved out. No clock, no randomness, nothing outside."""
 
 from collections.abc import Callable
-from decimal import Decimal
 from math import exp, log
 
 from observatory.rules.anomalies.baseline import Baseline, carry, leap
@@ -30,6 +29,7 @@ from observatory.rules.anomalies.series import (
     Standing,
 )
 from observatory.rules.anomalies.windows import LEAST_MS, WINDOW_S, Window
+from observatory.rules.money import MONEY, total
 
 BLOCK_CALLS, BLOCK_WINDOWS = 4, 30
 """A block ends with so many calls, seen or expected, or windows: few calls are waited for, not judged one by one."""
@@ -72,7 +72,7 @@ def _add(series: Series, block: Block, window: Window) -> None:
     block.calls += window.calls
     block.errors += window.errors
     block.tokens += window.tokens
-    block.cost_usd += window.cost_usd
+    block.cost_usd = MONEY.add(block.cost_usd, window.cost_usd)
     if window.timed:
         block.timed += window.timed
         block.body += window.timed * window.mean_log_ms
@@ -107,7 +107,7 @@ def _judge(series: Series, block: Block, limits: Limits, changes: list[Change]) 
     """All figures of a block that has ended."""
     series.blocks.append(block)
     if len(series.blocks) > SPAN:
-        del series.blocks[0]
+        _pass_by(series, series.blocks.pop(0))
     series.seen_calls += block.calls
     for base in bases(series):
         carry(base, block.start_s, series.until_s)
@@ -119,6 +119,17 @@ def _judge(series: Series, block: Block, limits: Limits, changes: list[Change]) 
         _judge_errors(series, block, limits, changes)
     if block.timed:
         _judge_latency(series, block, limits, changes)
+
+
+def _pass_by(series: Series, block: Block) -> None:
+    """What a block cost that is looked at no more, as long as that is nothing strange."""
+    if "cost_rate" in series.alarms:
+        return
+    if series.usual.seconds >= SPENT_PERIOD_S:
+        series.usual_before, series.usual = series.usual, Spent()
+    series.usual.usd = MONEY.add(series.usual.usd, block.cost_usd)
+    series.usual.calls += block.calls
+    series.usual.seconds += block.windows * WINDOW_S
 
 
 def _judge_cost(series: Series, block: Block, limits: Limits, changes: list[Change]) -> None:
@@ -140,11 +151,6 @@ def _judge_cost(series: Series, block: Block, limits: Limits, changes: list[Chan
         return
     take_in(calls, expected + 1, series.until_s, windows * WINDOW_S)
     take_in(cost, expected + 1, series.until_s, windows * WINDOW_S)
-    if series.usual.seconds >= SPENT_PERIOD_S:
-        series.usual_before, series.usual = series.usual, Spent()
-    series.usual.usd += block.cost_usd
-    series.usual.calls += block.calls
-    series.usual.seconds += windows * WINDOW_S
 
 
 def _take_up_tokens(series: Series, block: Block) -> None:
@@ -235,8 +241,8 @@ def _raised(series: Series, metric: Metric, verdict: Verdict) -> Raised:
     cost = metric == "cost_rate"
     return Raised(
         metric=metric, since_s=series.blocks[0].start_s, until_s=series.until_s, deviations=verdict.deviations,
-        expected=series.usual.usd + series.usual_before.usd if cost else found.expected,
-        seen=sum((block.cost_usd for block in series.blocks), Decimal(0)) if cost else found.seen,
+        expected=MONEY.add(series.usual.usd, series.usual_before.usd) if cost else found.expected,
+        seen=total(block.cost_usd for block in series.blocks) if cost else found.seen,
         factor=found.factor, calls=sum(block.calls for block in series.blocks),
         usual_s=series.usual.seconds + series.usual_before.seconds if cost else None,
         calls_factor=exp(series.calls.stray) if cost else None,
