@@ -1,12 +1,14 @@
 """Bodies of `/api/v1/chat/feedback`."""
 
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from schemas.base import Body, Name, Time
 from schemas.feedback import RATING, Comment, Score, ScoreKind, ScoreName, Thumbs, check_one_score
 from schemas.http import HttpBody
+from schemas.http_analytics import PeriodParameters
 
 
 class GiveFeedback(HttpBody):
@@ -39,3 +41,31 @@ class FeedbackAccepted(Body):
 
     feedback_id: UUID
     request_id: UUID
+
+
+class FeedbackParameters(PeriodParameters):
+    """Which feedback: given within the period, and with all that is asked for besides."""
+
+    tenant: Annotated[Name | None, Field(description="Only this tenant's; a key sees its own only.")] = None
+    request_id: Annotated[UUID | None, Field(description="Only on the answer to this request.")] = None
+    conversation: Annotated[Name | None, Field(description="Only of this conversation.")] = None
+    kind: Annotated[ScoreKind | None, Field(description="Only by users, or automatic.")] = None
+    name: Annotated[ScoreName | None, Field(description="Only of this name, for example rating.")] = None
+    max_value: Annotated[Score | None, Field(description="Only scores up to this, for example 0.5.")] = None
+    commented: Annotated[bool | None, Field(description="true: only with a comment; false: only without.")] = None
+
+
+class FeedbackRow(Body):
+    """Feedback as it stands: earlier versions of the same request, kind, name and user are not shown."""
+
+    feedback_id: UUID
+    request_id: UUID
+    tenant_id: str
+    conversation_id: str | None
+    user_id: str | None
+    kind: ScoreKind
+    name: str
+    value: Score
+    comment: str | None
+    source: str | None
+    given_at: Time

@@ -6,6 +6,7 @@ from streams.feedback.routing import FEEDBACK_ROUTING
 from streams.folds.conversations import CONVERSATIONS
 from streams.folds.experiment_requests import EXPERIMENT_REQUESTS
 from streams.folds.experiment_units import EXPERIMENT_UNITS
+from streams.folds.feedback import FEEDBACK
 from streams.folds.quality import QUALITY
 from streams.folds.recent_calls import RECENT_CALLS
 from streams.folds.requests import REQUESTS
@@ -21,6 +22,7 @@ FOLDS: tuple[AnyFold, ...] = (
     QUALITY,
     CONVERSATIONS,
     USERS,
+    FEEDBACK,
     EXPERIMENT_REQUESTS,
     EXPERIMENT_UNITS,
 )

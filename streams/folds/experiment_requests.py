@@ -10,12 +10,13 @@ from decimal import Decimal
 import msgspec
 
 from observatory.adapters.kafka import Unreadable
+from observatory.rules.feedback import Feedback
+from observatory.rules.instants import us_of
 from observatory.rules.money import total
 from schemas.feedback import RATING
 from schemas.topics import FEEDBACK_ROUTED, LLM_CALLS
 from streams.engine.events import cost_of
 from streams.engine.fold import At, Fold, Out, key_of
-from streams.feedback.events import Feedback, microseconds
 from streams.folds.experiment_units import NAME as UNITS
 from streams.folds.experiment_units import Placed, Sums, Told
 from streams.ledger.decode import EARLY_S, CallFields
@@ -93,7 +94,7 @@ def apply(state: ExperimentRequest | None, event: CallFields | Feedback, at: At,
 
 def _call(state: ExperimentRequest, call: CallFields, at: At) -> bool:
     """Calls of a request come in one partition, so which is the first is never in doubt."""
-    started_us = microseconds(call.started_at)
+    started_us = us_of(call.started_at)
     if not at.time_ms - _LATE_MS <= started_us // 1000 <= at.time_ms + _EARLY_MS:
         return False
     try:

@@ -12,10 +12,11 @@ from decimal import Decimal
 import msgspec
 
 from observatory.adapters.kafka import Unreadable
+from observatory.rules.feedback import Feedback
+from observatory.rules.instants import us_of
 from schemas.topics import FEEDBACK_ROUTED, LLM_CALLS
 from streams.engine.events import cost_of
 from streams.engine.fold import At, Fold, Out, key_of
-from streams.feedback.events import Feedback, microseconds
 from streams.folds.shares import hand_on, shares
 from streams.ledger.decode import EARLY_S, CallFields
 
@@ -108,7 +109,7 @@ def _know_score(request: RequestState, given: Feedback) -> bool:
 
 
 def _know_call(request: RequestState, fields: CallFields, at: At) -> bool:
-    age_ms = at.time_ms - microseconds(fields.started_at) // 1000
+    age_ms = at.time_ms - us_of(fields.started_at) // 1000
     if age_ms > _LATE_MS:
         request.late_calls += 1
         return True
@@ -147,7 +148,7 @@ def _call(fields: CallFields) -> Call | None:
         prompt_version=fields.prompt_version,
         user_id=fields.user_id,
         conversation_id=fields.conversation_id,
-        started_us=microseconds(fields.started_at),
+        started_us=us_of(fields.started_at),
         tokens=None if usage is None else [tokens or 0 for tokens in msgspec.structs.astuple(usage)],
         cost_usd=cost_of(fields),
         estimated=fields.cost_state == "estimated",

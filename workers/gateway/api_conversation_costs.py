@@ -1,6 +1,5 @@
 """`/api/v1/analytics/conversations`: what conversations cost, how their context grows, how good they were."""
 
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from observatory.adapters.context_windows import context_window
 from observatory.adapters.postgres.quality import ConversationQuery, Place, read_conversations, watermark
 from observatory.rules.call_sums import TOKENS, Tally
 from observatory.rules.conversations import Conversation
+from observatory.rules.instants import at_us, us_of
 from schemas.feedback import MILLION
 from schemas.http_analytics import MAX_ROWS, AnalyticsAnswer
 from schemas.http_quality import (
@@ -43,8 +43,8 @@ def conversation_costs_router(desk: AnalyticsDesk) -> APIRouter:
         """Conversations whose last call began within the period, in the order asked for."""
         question = asked(request, parameters, access)
         wanted = ConversationQuery(
-            start_us=_us(question.period.start),
-            end_us=_us(question.period.end),
+            start_us=us_of(question.period.start),
+            end_us=us_of(question.period.end),
             order=parameters.order,
             tenant=only_tenant(access, parameters.tenant),
             user=parameters.user,
@@ -85,8 +85,8 @@ def _row(one: Conversation) -> ConversationRow:
     return ConversationRow(
         tenant_id=one.tenant_id,
         conversation_id=one.conversation_id,
-        first_activity=_at(one.first_us),
-        last_activity=_at(one.last_us),
+        first_activity=at_us(one.first_us),
+        last_activity=at_us(one.last_us),
         turns=sums.requests,
         calls=sums.calls,
         errors=sums.errors,
@@ -124,14 +124,3 @@ def _models(one: Conversation) -> list[ModelUse]:
 def _mean(kind_and_name: str, tally: Tally) -> ScoreMean:
     kind, _, name = kind_and_name.partition(":")
     return ScoreMean(kind=kind, name=name, scores=tally.n, mean=tally.total / (tally.n * MILLION))
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _us(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def _at(us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=us)

@@ -1,19 +1,30 @@
-"""`/api/v1/chat/feedback`: a score of an answer, taken once Kafka has acknowledged it."""
+"""`/api/v1/chat/feedback`: a score of an answer, taken once Kafka has acknowledged it; and what was given, to read."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
+from uuid import UUID
 
+import msgspec
 from aiokafka.errors import KafkaError
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
 
 from observatory.adapters.feedback import publish_feedback
 from observatory.adapters.kafka import Publisher
-from schemas.feedback import FeedbackGiven
-from schemas.http_feedback import FeedbackAccepted, GiveFeedback
+from observatory.adapters.postgres.feedback import FeedbackPlace, FeedbackQuery, read_feedback
+from observatory.adapters.postgres.quality import watermark
+from observatory.rules.feedback import Feedback
+from observatory.rules.instants import at_us, us_of
+from observatory.rules.limits import DEFAULT_PAGE
+from schemas.feedback import MILLION, FeedbackGiven
+from schemas.http_analytics import MAX_ROWS, AnalyticsAnswer
+from schemas.http_feedback import FeedbackAccepted, FeedbackParameters, FeedbackRow, GiveFeedback
 from workers.gateway.access import Access
+from workers.gateway.analytics_answers import csv_answer, json_answer, one_by_one, wants_csv
+from workers.gateway.analytics_desk import AnalyticsDesk
+from workers.gateway.analytics_query import Asked, Position, asked, described_query, only_tenant, parameters_of
 from workers.gateway.api_bodies import Asker, body_of, described, headers_of
 from workers.gateway.bodies import Headers
 from workers.gateway.openai_request import request_id_of
@@ -45,9 +56,10 @@ class FeedbackDesk:
             raise not_available(message) from error
 
 
-def feedback_router(desk: FeedbackDesk) -> APIRouter:
-    """The endpoint."""
+def feedback_router(desk: FeedbackDesk, analytics: AnalyticsDesk) -> APIRouter:
+    """The endpoints."""
     router = APIRouter(prefix="/api/v1/chat", tags=["chat"])
+    query = Annotated[FeedbackParameters, Depends(parameters_of(FeedbackParameters))]
     body = Annotated[GiveFeedback, Depends(body_of(GiveFeedback))]
 
     @router.post("/feedback", status_code=202, openapi_extra=described(GiveFeedback))
@@ -60,7 +72,58 @@ def feedback_router(desk: FeedbackDesk) -> APIRouter:
         await desk.give(given)
         return FeedbackAccepted(feedback_id=given.feedback_id, request_id=given.request_id)
 
+    @router.get(
+        "/feedback",
+        openapi_extra=described_query(FeedbackParameters),
+        responses={200: {"model": AnalyticsAnswer[FeedbackRow]}},
+    )
+    async def page(request: Request, access: Asker, parameters: query) -> Response:
+        """What was given within the period, as it stands, latest first."""
+        question = asked(request, parameters, access)
+        wanted, after = _wanted(parameters, question, access), _after(question.after)
+        as_csv = wants_csv(request, parameters)
+        limit = parameters.limit or (MAX_ROWS if as_csv else DEFAULT_PAGE)
+        # Asked first: what comes in between is in the answer and beyond what it promises.
+        until = await analytics.read(watermark)
+        found = await analytics.read(lambda pool: read_feedback(pool, wanted, after, limit + 1))
+        following = question.next(*found[limit - 1][0]) if len(found) > limit else None
+        rows = [_row(one) for _, one in found[:limit]]
+        if as_csv:
+            return csv_answer(FeedbackRow, question.period, until, one_by_one(rows), following=following)
+        return json_answer(FeedbackRow, question.period, until, rows, following)
+
     return router
+
+
+def _wanted(parameters: FeedbackParameters, question: Asked, access: Access) -> FeedbackQuery:
+    most = parameters.max_value
+    return FeedbackQuery(
+        start_us=us_of(question.period.start),
+        end_us=us_of(question.period.end),
+        tenant=only_tenant(access, parameters.tenant),
+        request=None if parameters.request_id is None else str(parameters.request_id),
+        conversation=parameters.conversation,
+        kind=parameters.kind,
+        name=parameters.name,
+        most_millionths=None if most is None else round(most * MILLION),
+        commented=parameters.commented,
+    )
+
+
+def _after(position: Position | None) -> FeedbackPlace | None:
+    if position is None:
+        return None
+    match list(position):
+        case [int(given_us), str(key), int(part)]:
+            return FeedbackPlace(given_us, key, part)
+    raise invalid("the cursor is not one that a page of this list gave", "cursor")
+
+
+def _row(one: Feedback) -> FeedbackRow:
+    fields = msgspec.structs.asdict(one)
+    ids = {name: UUID(fields[name]) for name in ("feedback_id", "request_id")}
+    value, given_at = one.millionths / MILLION, at_us(one.given_us)
+    return FeedbackRow.model_validate({**fields, **ids, "value": value, "given_at": given_at})
 
 
 def feedback_of(body: GiveFeedback, access: Access, headers: Headers, now: datetime) -> FeedbackGiven:

@@ -144,7 +144,7 @@ def _api(gateway: Gateway, traces: RequestTraces) -> FastAPI:
         traces,
         conversations_router(ConversationStore(gateway.database), desk),
         chat_router(desk, gateway.database, patience_s),
-        feedback_router(FeedbackDesk(gateway.publisher, lambda: gateway.listener.ready)),
+        feedback_router(FeedbackDesk(gateway.publisher, lambda: gateway.listener.ready), gateway.analytics),
         quality_router(gateway.analytics),
         conversation_costs_router(gateway.analytics),
         budgets_router(BudgetDesk(gateway.database)),

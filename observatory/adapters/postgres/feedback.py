@@ -1,16 +1,46 @@
-"""Where feedback belongs: how the requests that it is about are keyed on their topics."""
+"""Feedback: where it belongs, by how the requests that it is about are keyed; and how it stands, for people."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from observatory.adapters.postgres.pool import Pool
 from observatory.adapters.postgres.queries import load_queries
+from observatory.rules.feedback import Feedback
 
 _SQL = load_queries("observatory.adapters.postgres", "feedback.sql")
 
 RequestName = tuple[str, UUID]
 """Tenant and request."""
+
+
+_decode = msgspec.json.Decoder(Feedback).decode
+
+
+class FeedbackPlace(NamedTuple):
+    """Where feedback stands in a list."""
+
+    given_us: int
+    key: str
+    part: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackQuery:
+    """Which feedback, by when it was given, in microseconds since 1970; None: any."""
+
+    start_us: int
+    end_us: int
+    tenant: str | None = None
+    request: str | None = None
+    conversation: str | None = None
+    kind: str | None = None
+    name: str | None = None
+    most_millionths: int | None = None
+    commented: bool | None = None
 
 
 class Keyed(NamedTuple):
@@ -30,3 +60,15 @@ async def record_keys(pool: Pool, requests: Iterable[RequestName]) -> Mapping[Re
         (row["tenant_id"], UUID(int=row["request_id"].int)): Keyed(row["record_key"], row["conversation_id"])
         for row in rows
     }
+
+
+async def read_feedback(
+    pool: Pool, query: FeedbackQuery, after: FeedbackPlace | None, limit: int
+) -> list[tuple[FeedbackPlace, Feedback]]:
+    """Latest first, after the place given."""
+    rows = await pool.fetch(
+        _SQL["page"], query.start_us, query.end_us, query.tenant, query.request, query.conversation, query.kind,
+        query.name, query.most_millionths, query.commented, *(after or (None, None, None)), limit,
+    )  # fmt: skip
+    found = [(row, _decode(row["state"])) for row in rows]
+    return [(FeedbackPlace(one.given_us, row["key"], row["part"]), one) for row, one in found]

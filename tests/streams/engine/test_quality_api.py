@@ -49,10 +49,8 @@ async def gateway(ground: StreamGround, tmp_path: Path) -> AsyncIterator[Process
 
 
 async def asked(gateway: Process, path: str, **parameters: str) -> dict[str, Any]:
-    async with (
-        aiohttp.ClientSession() as http,
-        http.get(f"{gateway.url}/api/v1/analytics/{path}", params=parameters) as response,
-    ):
+    url = f"{gateway.url}/api/v1/{path if path.startswith('chat/') else 'analytics/' + path}"
+    async with aiohttp.ClientSession() as http, http.get(url, params=parameters) as response:
         assert response.status == 200, await response.text()
         answer: dict[str, Any] = await response.json()
         return answer
@@ -155,3 +153,28 @@ async def test_csv_and_what_makes_no_sense(ground: StreamGround, gateway: Proces
         ):  # fmt: skip
             async with http.get(f"{gateway.url}/api/v1/analytics/{path}", params=bad) as response:
                 assert response.status in (400, 422), (path, bad)
+
+
+async def test_feedback_is_listed_as_it_stands_with_its_words(ground: StreamGround, gateway: Process) -> None:
+    one, other = call(tenant_id="acme", conversation_id="c0"), call(tenant_id="acme", conversation_id=None)
+    later = (NOW + timedelta(minutes=1)).isoformat()
+    async with ground.workers():
+        bad = given(one, value=0.1, comment="Wrong order number", user_id="alice", given_at=later)
+        await give(ground, [given(one, user_id="alice"), bad, given(other), given(other, name="tone", value=0.5)])
+        await until_routed(ground, 3)
+        await ground.until_streamed()
+    whole = (await asked(gateway, "chat/feedback", tenant="acme", **WEEK))["rows"]
+    assert len(whole) == 3
+    assert (whole[0]["comment"], whole[0]["value"], whole[0]["user_id"]) == ("Wrong order number", 0.1, "alice")
+    for parameters, ids in (
+        ({"max_value": "0.5"}, {row["feedback_id"] for row in whole if row["value"] <= 0.5}),
+        ({"commented": "true"}, {bad["feedback_id"]}),
+        ({"request_id": str(one["request_id"])}, {bad["feedback_id"]}),
+        ({"tenant": "nobody"}, set()),
+    ):
+        found = (await asked(gateway, "chat/feedback", **WEEK, **parameters))["rows"]
+        assert found == [row for row in whole if row["feedback_id"] in ids]
+    first = await asked(gateway, "chat/feedback", limit="2", **WEEK)
+    second = await asked(gateway, "chat/feedback", limit="2", cursor=first["next"], **WEEK)
+    assert [*first["rows"], *second["rows"]] == whole
+    assert second["next"] is None

@@ -11,9 +11,10 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from observatory.rules.conversations import Conversation
+from observatory.rules.feedback import Feedback
+from observatory.rules.instants import us_of
 from streams.engine.fold import At
 from streams.engine.states import Change, Effects, States
-from streams.feedback.events import Feedback, microseconds
 from streams.folds.conversations import CONVERSATIONS
 from streams.folds.quality import QUALITY, QualityCell
 from streams.folds.requests import REQUESTS, RequestState, key
@@ -21,7 +22,7 @@ from streams.folds.users import USERS, User
 from streams.ledger.decode import CallFields, UsageFields
 
 T0 = datetime(2026, 11, 24, 23, 59, tzinfo=UTC)
-APPENDED_MS = microseconds(T0 + timedelta(minutes=10)) // 1000
+APPENDED_MS = us_of(T0 + timedelta(minutes=10)) // 1000
 Event = CallFields | Feedback
 FOLDS = (REQUESTS, QUALITY, CONVERSATIONS, USERS)
 
@@ -46,7 +47,7 @@ def score(request: int = 0, millionths: int = 1_000_000, version: int = 1, **cha
     fields: dict[str, Any] = {
         "feedback_id": str(UUID(int=version)), "request_id": str(request_id(request)), "tenant_id": "acme",
         "conversation_id": "c", "user_id": "alice", "kind": "user", "name": "rating", "millionths": millionths,
-        "comment": None, "source": None, "given_us": microseconds(T0) + version,
+        "comment": None, "source": None, "given_us": us_of(T0) + version,
     }  # fmt: skip
     return Feedback(**{**fields, **changes})
 

@@ -13,8 +13,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from observatory.rules.feedback import Feedback
 from streams.engine.fold import At
-from streams.feedback.events import Feedback
 from streams.folds import experiment_requests, experiment_units
 from streams.folds.experiment_requests import MOST_CALLS, MOST_RATINGS, ExperimentRequest
 from streams.folds.experiment_units import Told, UnitSums
