@@ -19,6 +19,9 @@ from observatory.adapters.postgres.pool import Connection, Pool
 from observatory.adapters.postgres.queries import load_queries
 
 _SQL = load_queries("observatory.adapters.postgres", "verify.sql")
+_ROLLED = load_queries("observatory.adapters.postgres", "rolling_proof.sql")["rolled_differences"].format(
+    tokens=load_queries("observatory.adapters.postgres", "analytics.sql")["tokens"]
+)
 LEGS = ("bill", "attempts", "facts", "rollups")
 UNAVAILABLE = "unavailable"
 
@@ -60,6 +63,8 @@ class Proof:
     shown: list[Row]
     rollup_differences: int
     rollups_shown: list[Row]
+    rolled_differences: int
+    rolled_shown: list[Row]
     budget_differences: int
     budgets_shown: list[Row]
     adjustments: Row
@@ -69,6 +74,8 @@ class Proof:
         """Why it is not proven, a line each; empty when it is."""
         found = [f"{count} {kind}" for kind, count in self.differences.items()]
         found += [f"{self.rollup_differences} rollup cells differ from their facts"] if self.rollup_differences else []
+        if self.rolled_differences:
+            found.append(f"{self.rolled_differences} sums of hours and days differ from what they sum")
         if self.budget_differences:
             found.append(f"{self.budget_differences} rows of budgets differ from what the attempts say")
         found += _nonzero(self.counts, "in_flight")
@@ -190,6 +197,7 @@ async def _prove(
     if topic_holds_since is not None:
         topic = await _one(connection, "outcomes_on_topic", since, topic_holds_since)
     cells = [dict(row) for row in await connection.fetch(_SQL["rollup_differences"], since, shown)]
+    rolled = [dict(row) for row in await connection.fetch(_ROLLED, since, shown)]
     budgets = [dict(row) for row in await connection.fetch(_SQL["budget_differences"], since, shown)]
     return Proof(
         since=since,
@@ -204,6 +212,8 @@ async def _prove(
         shown=[dict(row) for row in await connection.fetch(_SQL["differences_shown"], shown)],
         rollup_differences=_int(cells[0]["total"]) if cells else 0,
         rollups_shown=_without_total(cells),
+        rolled_differences=_int(rolled[0]["total"]) if rolled else 0,
+        rolled_shown=_without_total(rolled),
         budget_differences=_int(budgets[0]["total"]) if budgets else 0,
         budgets_shown=_without_total(budgets),
         adjustments=await _one(connection, "adjustments"),

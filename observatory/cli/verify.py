@@ -131,6 +131,7 @@ def as_json(proof: Proof, busy: Busy | None) -> dict[str, object]:
         "needs_reconciliation": proof.differences.get("needs_reconciliation", 0),
         "differences": {"total": sum(proof.differences.values()), "by_kind": proof.differences, "shown": proof.shown},
         "rollup_differences": {"total": proof.rollup_differences, "shown": proof.rollups_shown},
+        "rolled_differences": {"total": proof.rolled_differences, "shown": proof.rolled_shown},
         "budget_differences": {"total": proof.budget_differences, "shown": proof.budgets_shown},
         "by_model": proof.by_model,
         "waited_for_quiet": None if busy is None else {"quiet": busy.quiet, **vars(busy)},
@@ -161,6 +162,8 @@ def _print(proof: Proof) -> None:
         out.print(f"[yellow]{row['kind']}[/yellow] " + " ".join(f"{k}={v}" for k, v in row.items() if k != "kind"))
     for row in proof.rollups_shown:
         out.print("[yellow]rollup differs[/yellow] " + " ".join(f"{k}={v}" for k, v in row.items()))
+    for row in proof.rolled_shown:
+        out.print("[yellow]sum differs[/yellow] " + " ".join(f"{k}={v}" for k, v in row.items() if v is not None))
     for row in proof.budgets_shown:
         out.print("[yellow]budget differs[/yellow] " + " ".join(f"{k}={v}" for k, v in row.items() if v is not None))
     if proof.ok:

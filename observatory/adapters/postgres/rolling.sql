@@ -9,7 +9,7 @@ SELECT pg_advisory_unlock(7305117216)
 -- name: hours_to_roll
 -- Hours that were over before $1 and are not summed, the newest first, $2 at most.
 SELECT h AS bucket, h + interval '1 hour' AS until
-  FROM generate_series((SELECT date_trunc('hour', min(bucket), 'UTC') FROM ledger.rollup_1m),
+  FROM generate_series((SELECT date_trunc('day', min(bucket), 'UTC') FROM ledger.rollup_1m),
                        $1::timestamptz - interval '1 hour', interval '1 hour') AS h
  WHERE NOT EXISTS (SELECT FROM ledger.rolled r WHERE r.bucket = h AND r.sums = 'rollup_1h' AND r.until > h)
  ORDER BY h DESC LIMIT $2

@@ -1,11 +1,13 @@
 """Verify finds every way in which the four legs can differ. Calls are served and billed by a real simulator."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
 
 from observatory.adapters.postgres.budgets import Budgets
+from observatory.adapters.postgres.rolling import roll
 from observatory.adapters.verification import Proof
 from observatory.cli.verify import run_proof
 from observatory.rules.budgets import Budget
@@ -101,6 +103,22 @@ async def test_a_rollup_that_is_not_the_sum_of_its_facts_is_found(world: World, 
     after = (await proof_of(world)).rollups_shown
     assert after
     assert after != before
+
+
+@pytest.mark.parametrize("table", ["rollup_1h", "rollup_1d", "rollup_1d_by"])
+async def test_sums_of_hours_and_days_that_are_not_those_of_what_they_sum_are_found(
+    world: World, calls: list[Call], table: str
+) -> None:
+    pool = world.ground.pool
+    tomorrow = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    await pool.execute("DELETE FROM ledger.rolled")
+    while await roll(pool, tomorrow):
+        pass
+    assert (await proof_of(world)).rolled_differences == 0
+    await pool.execute(f"UPDATE ledger.{table} SET cost_usd = cost_usd + 0.000000000000000001")
+    proof = await proof_of(world)
+    assert {row["sums"] for row in proof.rolled_shown} == {table}
+    assert any("sums of hours and days differ" in problem for problem in proof.problems)
 
 
 @pytest.mark.parametrize(
