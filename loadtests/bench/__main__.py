@@ -1,4 +1,4 @@
-"""`python -m loadtests.bench`: measures a stack of its own and prints one table, or JSON. It takes about 3 minutes."""
+"""`python -m loadtests.bench`: measures a stack of its own and prints one table, or JSON. It takes some minutes."""
 
 import argparse
 import sys
@@ -6,6 +6,7 @@ import sys
 import uvloop
 from rich.console import Console
 
+from loadtests.bench.analytics import FACTS
 from loadtests.bench.problems import BenchError
 from loadtests.bench.report import as_json, as_line, as_table
 from loadtests.bench.runner import PARTS, Bench
@@ -16,8 +17,9 @@ def main() -> int:
     """Exit code 1 when something could not be measured; the targets are shown, not enforced."""
     parser = argparse.ArgumentParser(
         prog="python -m loadtests.bench",
-        description="Starts a stack of its own on free ports, measures it for about 3 minutes and removes it again. "
-        "The simulated model answers at once; an answer is given when its attempt is settled in PostgreSQL.",
+        description="Starts a stack of its own on free ports, measures it and removes it again: about 3 minutes, "
+        "and more for analytics, which makes 10 million facts first (--facts). The simulated model answers at once; an "
+        "answer is given when its attempt is settled in PostgreSQL.",
     )
     parser.add_argument("--json", action="store_true", help="print all figures as JSON, nothing else on stdout")
     parser.add_argument(
@@ -27,12 +29,18 @@ def main() -> int:
         metavar="PART",
         help=f"only this part, of {', '.join(PARTS)}; repeatable",
     )
+    parser.add_argument(
+        "--facts", type=int, default=FACTS, metavar="N", help=f"how many facts analytics asks, {FACTS:,} by default"
+    )
     options = parser.parse_args()
     remarks = Console(stderr=True, highlight=False)
     try:
         with remarks.status("starting a stack") as status, fresh_stack() as stack:
             bench = Bench(
-                stack, status.update, lambda measure: remarks.print(as_line(measure), markup=False, soft_wrap=True)
+                stack,
+                status.update,
+                lambda measure: remarks.print(as_line(measure), markup=False, soft_wrap=True),
+                options.facts,
             )
             results = uvloop.run(bench.run(options.only or PARTS))
     except BenchError as problem:

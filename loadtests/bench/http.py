@@ -48,6 +48,11 @@ def post(host: str, path: str, body: bytes) -> bytes:
     return head.encode() + HEAD_END + body
 
 
+def get(host: str, path: str) -> bytes:
+    """A request for a path with its query as it goes over the wire."""
+    return f"GET {path} HTTP/1.1\r\nhost: {host}".encode() + HEAD_END
+
+
 async def connect(host: str, port: int, on_answer: OnAnswer, on_lost: OnLost) -> "Connection":
     """A new connection. Raises `BenchError` when nobody listens there."""
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""The bench in its parts: plain answers and streams, freshness, the books, the ledger from a backlog, re-pricing."""
+"""The bench in its parts: answers, freshness, the books, the ledger from a backlog, re-pricing, analytics."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 import asyncpg
 
-from loadtests.bench import ledger_rate, repricing
+from loadtests.bench import analytics, ledger_rate, repricing
 from loadtests.bench.call_events import publish_events
 from loadtests.bench.closed_loop import ClosedLoop
 from loadtests.bench.disk import fsync_ms
@@ -21,7 +21,7 @@ from loadtests.bench.results import Measure, Results, of_backlog, of_delays, of_
 from loadtests.bench.stack import Stack
 from loadtests.bench.tally import Tally
 
-PARTS = ("answers", "freshness", "books", "ledger", "repricing")
+PARTS = ("answers", "freshness", "books", "ledger", "repricing", "analytics")
 SETTLED_S = 3.0
 FRESHNESS = ("event to queryable at 300 calls/s", "p99 < 1,000 ms")
 FRESHNESS_RATE = 300
@@ -36,8 +36,14 @@ REPRICED_FACTS = 1_000_000
 class Bench:
     """Measures one stack. `say` is told what is being done, `show` gets each measure as it ends."""
 
-    def __init__(self, stack: Stack, say: Callable[[str], None], show: Callable[[Measure], None]) -> None:
-        self._stack, self._say, self._show = stack, say, show
+    def __init__(
+        self,
+        stack: Stack,
+        say: Callable[[str], None],
+        show: Callable[[Measure], None],
+        analytics_facts: int = analytics.FACTS,
+    ) -> None:
+        self._stack, self._say, self._show, self._analytics_facts = stack, say, show, analytics_facts
         self._measures: list[Measure] = []
 
     async def run(self, parts: Collection[str] = PARTS) -> Results:
@@ -63,6 +69,8 @@ class Bench:
         ):
             if part in parts:
                 await self._measure(name, measuring())
+        if "analytics" in parts:
+            await self._analytics()
         return Results(
             machine=platform.platform(),
             cpus=os.cpu_count() or 1,
@@ -76,6 +84,9 @@ class Bench:
             measure = await measuring
         except BenchError as problem:
             measure = Measure(*phase, problem=str(problem))
+        self._keep(measure)
+
+    def _keep(self, measure: Measure) -> None:
         self._measures.append(measure)
         self._show(measure)
 
@@ -131,3 +142,16 @@ class Bench:
         stack = self._stack
         work = await repricing.measure(stack.database_url, REPRICED_FACTS, stack.repriced_calls, stack.processes)
         return of_backlog(*REPRICING, work)
+
+    async def _analytics(self) -> None:
+        """One measure a question; what cannot be prepared, or answered, is one that failed."""
+        stack = self._stack
+        try:
+            await asyncio.to_thread(stack.up)
+            await analytics.prepare(stack.database_url, self._analytics_facts, self._say)
+            async for question, tally, cpu in analytics.ask(
+                stack.database_url, stack.http_host, stack.http_port, stack.processes, self._say
+            ):
+                self._keep(of_tallies(f"analytics: {question.name}", analytics.TARGET, [tally], cpu))
+        except BenchError as problem:
+            self._keep(Measure("analytics", analytics.TARGET, problem=str(problem)))

@@ -23,7 +23,7 @@ GRACE = timedelta(minutes=5)
 """After an hour's end: most calls that began within it have ended by then."""
 
 LOOK_EVERY_S = 15.0
-REST = 2
+REST = 0.5
 """After a turn that took long, so many times as long is waited."""
 
 SESSION = {"plan_cache_mode": "force_custom_plan", "jit": "off"}
