@@ -1,4 +1,4 @@
-"""`observatory alerts`: budgets that reach a threshold, models without a price; now, before, and as they come."""
+"""`observatory alerts`: budgets at a threshold, models without a price, anomalies; now, before, and as they come."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -18,9 +18,10 @@ from schemas.topics import ALERT_EVENTS
 
 alerts = App(
     name="alerts",
-    help="""Alerts: budgets that reach a threshold, models that have no price.
+    help="""Alerts: budgets that reach a threshold, models that have no price, anomalies.
 
-They are raised by the ledger, stand until what they say is over, and are events on the topic alert.events.
+They are raised by the ledger and the stream workers, stand until what they say is over, and are events on the topic
+alert.events.
 
 Some uses:
 
@@ -31,7 +32,7 @@ Some uses:
 `observatory alerts follow`""",
 )
 
-Kind = Annotated[str | None, Parameter(help="Only this kind, for example budget_threshold or unpriced_model.")]
+Kind = Annotated[str | None, Parameter(help="Only this kind, for example budget_threshold, unpriced_model or anomaly.")]
 Tenant = Annotated[str | None, Parameter(help="Only those of one tenant.")]
 
 

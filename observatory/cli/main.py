@@ -37,7 +37,8 @@ COMMANDS: dict[str, dict[str, str]] = {
         "budgets": "Budgets: create, list, show, change and close them.",
         "traces": "What happened to a request, span by span: list, show.",
         "experiments": "Compare models and prompts on real traffic: create, start, stop, results.",
-        "alerts": "Budgets that reach a threshold, models without a price: list, follow.",
+        "alerts": "Budgets at a threshold, models without a price, anomalies: list, follow.",
+        "anomalies": "What strayed from the usual: cost, errors, latency, tokens a call; how providers serve.",
         "keys": "Create, list and revoke API keys.",
     },
     "Prove and repair": {

@@ -16,7 +16,7 @@ from workers.gateway.refusals import invalid, not_found
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 Kind = Annotated[
-    str, Query(pattern="^[a-z_]+$", max_length=MAX_NAME_LENGTH, description="budget_threshold, unpriced_model")
+    str, Query(pattern="^[a-z_]+$", max_length=MAX_NAME_LENGTH, description="budget_threshold, unpriced_model, anomaly")
 ]
 State = Literal["standing", "resolved", "all"]
 

@@ -19,6 +19,7 @@ from workers.gateway.analytics_desk import AnalyticsDesk
 from workers.gateway.api import build_api
 from workers.gateway.api_alerts import alerts_router
 from workers.gateway.api_analytics import analytics_router
+from workers.gateway.api_anomalies import anomalies_router
 from workers.gateway.api_budgets import BudgetDesk, budgets_router
 from workers.gateway.api_chat import ChatDesk, chat_router
 from workers.gateway.api_conversation_costs import conversation_costs_router
@@ -150,6 +151,7 @@ def _api(gateway: Gateway, traces: RequestTraces) -> FastAPI:
         budgets_router(BudgetDesk(gateway.database)),
         alerts_router(gateway.database),
         analytics_router(gateway.analytics),
+        anomalies_router(gateway.database),
         traces_router(gateway.database),
         prices_router(PriceDesk(gateway.database)),
         live_router(gateway.live, gateway.database),
