@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from aiokafka import TopicPartition
 
 from observatory.adapters.kafka import new_consumer
-from observatory.adapters.postgres.streams import Input
+from observatory.adapters.postgres.streams import Input, stored_offsets
+from schemas.topics import Topic
 from streams.app import main
-from streams.engine.comparison import FoldComparison, compare, read_offsets
+from streams.engine.comparison import FoldComparison, compare
 from streams.engine.fold import Relay
 from streams.engine.states import AnyFold
 from streams.folds.catalogue import FOLDS, RELAYS
@@ -46,25 +47,28 @@ class StreamGround(Ground):
         }
         return await asyncio.create_subprocess_exec(sys.executable, "-m", "streams.app", env=environment)
 
-    async def until_streamed(self, folds: Sequence[AnyFold] = FOLDS) -> None:
-        """Returns when every fold has applied all that is in its topics now."""
+    async def until_streamed(self, folds: Sequence[AnyFold] = FOLDS, relays: Sequence[Relay] = ()) -> None:
+        """Returns when every fold has applied all that is in its topics now, after what the relays send on."""
+        await self._until_applied([(relay.sink, relay.input) for relay in relays])
+        await self._until_applied([(fold.sink, topic) for fold in folds for topic in fold.inputs])
+
+    async def _until_applied(self, readers: Sequence[tuple[str, Topic]]) -> None:
         consumer = new_consumer(self.settings.kafka, "test")
         await consumer.start()
         try:
             ends: dict[Input, int] = {}
-            for fold in folds:
-                for topic in fold.inputs:
-                    name = self.settings.kafka.topic_prefix + topic.name
-                    partitions = [TopicPartition(name, part) for part in range(topic.partitions)]
-                    for tp, end in (await consumer.end_offsets(partitions)).items():
-                        ends[Input(fold.sink, topic.name, tp.partition)] = end
+            for sink, topic in readers:
+                name = self.settings.kafka.topic_prefix + topic.name
+                partitions = [TopicPartition(name, part) for part in range(topic.partitions)]
+                for tp, end in (await consumer.end_offsets(partitions)).items():
+                    ends[Input(sink, topic.name, tp.partition)] = end
         finally:
             await consumer.stop()
-        await self.until(lambda: self._streamed(folds, ends))
+        await self.until(lambda: self._applied_up_to(ends))
 
-    async def _streamed(self, folds: Sequence[AnyFold], ends: dict[Input, int]) -> bool:
-        async with self.pool.acquire() as connection:
-            stored = await read_offsets(connection, folds)
+    async def _applied_up_to(self, ends: dict[Input, int]) -> bool:
+        sinks, topics = sorted({e.sink for e in ends}), sorted({e.topic for e in ends})
+        stored = await stored_offsets(self.pool, sinks, topics)
         return all(source in stored and stored[source].next_offset >= end for source, end in ends.items())
 
     async def compared(self, folds: Sequence[AnyFold] = FOLDS) -> dict[str, FoldComparison]:

@@ -13,7 +13,7 @@ from observatory.adapters.kafka import Publisher
 from observatory.adapters.postgres.pool import open_pool
 from schemas.feedback import FeedbackGiven
 from schemas.topics import FEEDBACK_GIVEN
-from streams.folds.catalogue import FOLDS
+from streams.folds.catalogue import FOLDS, RELAYS
 from tests.stack import LiveStack, live_stack
 from tests.streams.engine.ground import StreamGround
 from tests.streams.ledger.calls import NOW, Body, call
@@ -83,7 +83,7 @@ async def test_every_state_equals_its_fold_when_workers_broker_and_database_are_
                 await asyncio.to_thread(wait_for_services, stack.spec)
         async with await open_pool(ground.settings.database_url, size=2, application="test") as pool:
             after = StreamGround(ground.settings, pool)
-            await after.until_streamed(FOLDS)
+            await after.until_streamed(FOLDS, RELAYS)
             compared = await after.compared(FOLDS)
             counted = await pool.fetchval("SELECT sum(calls)::bigint FROM streams.window_cells")
     finally:
