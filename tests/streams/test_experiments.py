@@ -8,6 +8,8 @@ from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from observatory.adapters.kafka import Publisher
 from observatory.adapters.postgres.experiment_results import results_of
 from observatory.adapters.postgres.experiments import Experiments
@@ -75,9 +77,11 @@ async def test_units_are_added_up_over_partitions_and_judged(ground: StreamGroun
         assert figures.exposed == len({body["experiment_unit"] for body in own})
         assert (figures.requests, figures.calls) == (len(own), len(own))
         assert figures.cost_usd == sum(Decimal(str(body["cost_usd"])) for body in own)
-        assert figures.values["cost"].squares == sum(
-            sum(Decimal(str(body["cost_usd"])) for body in own if body["experiment_unit"] == unit) ** 2
-            for unit in {body["experiment_unit"] for body in own}
+        assert figures.values["cost"].squares == pytest.approx(
+            sum(
+                float(sum(Decimal(str(body["cost_usd"])) for body in own if body["experiment_unit"] == unit)) ** 2
+                for unit in {body["experiment_unit"] for body in own}
+            )
         )
         assert figures.values["latency"].mean == 900.5
         assert figures.values["feedback"].mean == 1

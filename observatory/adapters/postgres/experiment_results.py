@@ -5,7 +5,6 @@ May raise one of `pool.TRANSIENT` while the database is away.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from asyncpg import Record
 
@@ -50,9 +49,12 @@ async def results_of(pool: Pool, experiment: Experiment) -> Results:
     oldest = until or experiment.created_at
     counts_until = oldest - timedelta(seconds=settle_s(definition))
     versions = [experiment.version, *([0] if definition.assigned_by == "client" else [])]
+    counts_us = int(counts_until.timestamp() * 1_000_000)
+    alone = definition.assigned_by == "worker" and definition.unit != "user"
+    units = _SQL["units_in_one_partition" if alone else "units_anywhere"]
     rows = await pool.fetch(
-        _SQL["variants"], experiment.tenant_id, experiment.experiment_id, versions,
-        int(counts_until.timestamp() * 1_000_000), timeout=_QUERY_S,
+        f"{units}\n{_SQL['variants']}", experiment.tenant_id, experiment.experiment_id, versions, counts_us,
+        timeout=_QUERY_S,
     )  # fmt: skip
     named = [row for row in rows if row["variant_id"] is not None and definition.variant(row["variant_id"])]
     mixed = [row for row in rows if row["variant_id"] is None]
@@ -68,8 +70,7 @@ async def results_of(pool: Pool, experiment: Experiment) -> Results:
 
 def _figures(row: Record) -> VariantFigures:
     def values(metric: str) -> Values:
-        total, squares = Decimal(row[f"{metric}_total"]), Decimal(row[f"{metric}_squares"])
-        return Values(row[f"{metric}_units"], total, squares)
+        return Values(row[f"{metric}_units"], row[f"{metric}_total"], row[f"{metric}_squares"])
 
     return VariantFigures(
         name=row["variant_id"],

@@ -23,23 +23,23 @@ HIGHER_IS_BETTER: Mapping[Metric, bool] = {"cost": False, "latency": False, "err
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """One value a unit: how many units have one, the sum of the values and of their squares.
+    """One value a unit: how many units have one, the sum of the values and of their squares; statistics, no money.
 
     Values are US dollars of a unit (cost), its mean milliseconds (latency), the share of its requests that failed
     (errors), its mean rating from 0 to 1 (feedback).
     """
 
     units: int
-    total: Decimal
-    squares: Decimal
+    total: float
+    squares: float
 
     @property
     def mean(self) -> float | None:
         """The mean value; None without any."""
-        return float(self.total) / self.units if self.units else None
+        return self.total / self.units if self.units else None
 
 
-NO_VALUES = Values(0, Decimal(0), Decimal(0))
+NO_VALUES = Values(0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,4 +150,4 @@ def _concluded(compared: Comparison, control: Sample, variant: Sample) -> Compar
 
 
 def _sample(values: Values) -> Sample:
-    return means.sample(values.units, float(values.total), float(values.squares))
+    return means.sample(values.units, values.total, values.squares)

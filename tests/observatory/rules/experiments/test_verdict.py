@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from random import Random
 
 from observatory.rules.experiments.analysis import Values, VariantFigures, analyse
@@ -12,8 +11,7 @@ from schemas.experiments import ExperimentDefinition, Metric
 
 
 def values(of_units: Sequence[float]) -> Values:
-    exact = [Decimal(repr(value)) for value in of_units]
-    return Values(len(exact), sum(exact, Decimal(0)), sum((value * value for value in exact), Decimal(0)))
+    return Values(len(of_units), sum(of_units), sum(value * value for value in of_units))
 
 
 def figures(name: str, metrics: Mapping[Metric, Sequence[float]], exposed: int | None = None) -> VariantFigures:
@@ -106,7 +104,7 @@ def test_no_comparison_of_an_experiment_without_effects_is_ever_wrong_but_seldom
                         name=name,
                         exposed=int(of[0][0]),
                         values={
-                            metric: Values(int(count), Decimal(total), Decimal(squares))
+                            metric: Values(int(count), total, squares)
                             for metric, (count, total, squares) in zip(compared, of, strict=True)
                         },
                     )
