@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from observatory.rules.experiments.assignment import assign, variant_of
+from observatory.rules.experiments.assignment import assign, prompt_version_of, variant_of
 from observatory.rules.experiments.definition import BadExperiment, check_change, check_definition
 from observatory.rules.experiments.overrides import overridden
 from schemas.chat import ChatRequested, Message
@@ -114,9 +114,12 @@ def test_a_request_is_in_the_first_experiment_that_takes_it() -> None:
 def test_clients_may_assign_themselves_by_tags() -> None:
     tags = {"experiment_id": "prompts", "variant_id": "mine", "prompt_version": "p7"}
     running = [experiment(unit="user", assigned_by="client")]
-    told = assign(request(tags=tags, user_id="alice"), running)
+    asked = request(tags=tags, user_id="alice")
+    told = assign(asked, running)
     assert told is not None
-    assert (told.variant_id, told.unit, told.version, told.prompt_version) == ("mine", "alice", 3, "p7")
+    assert (told.variant_id, told.unit, told.version) == ("mine", "alice", 3)
+    assert prompt_version_of(asked, told) == "p7"
+    assert prompt_version_of(request(tags={"prompt_version": "a\nb"}), None) is None
     assert told.own
     assert assign(request(user_id="alice"), running) is None
     unknown = assign(request(tags={**tags, "experiment_unit": "x"}), [])
