@@ -3,7 +3,7 @@
 Only faults count that are the provider's own: a bad request, a wrong key or a limit that is reached say nothing of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import exp, log
 from typing import Literal
 
@@ -29,6 +29,12 @@ FORGET_S = 120
 """Without calls for so long nothing is known, and a provider is taken for healthy."""
 
 MOST_PROVIDERS, MOST_MODELS = 100, 50
+
+REST_S, PROBE_EVERY_S = 5.0, 2.0
+"""For how long, and as long again at random, a client lets a provider rest that is down; one of its retries does not."""
+
+STALE_S = 30
+"""What was measured longer ago counts for nothing."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,3 +157,12 @@ def _busiest(models: Mapping[str, Measured], before: Mapping[str, Health], now_s
     remembered = [name for name, health in before.items() if now_s - health.called_s < FORGET_S]
     names = sorted({*models, *remembered}, key=lambda name: (-(models[name].calls if name in models else 0), name))
     return sorted(names[:MOST_MODELS])
+
+
+def rest_s(pause_s: float, left_s: float, random: Callable[[], float]) -> float:
+    """Seconds until a call to a provider that is down is made again; `left_s` are left until the deadline.
+
+    Longer than the usual pause, and never so long that less than half of the time is left: what could have been
+    answered before its deadline still can be.
+    """
+    return max(pause_s, min(REST_S * (1 + random()), left_s / 2))

@@ -25,6 +25,7 @@ from workers.chat.attempt import Answered, Caller, Cancelled, Ended, Sending
 from workers.chat.budgeting import Budgeting, NoBound
 from workers.chat.delivery import Delivery
 from workers.chat.experimenting import Experimenting
+from workers.chat.health import Breaker
 from workers.chat.settling import Settler
 from workers.chat.streaming import AnswerStream
 from workers.chat.work import Work, error
@@ -47,10 +48,11 @@ class Answering:
         caller: Caller,
         budgeting: Budgeting,
         experimenting: Experimenting,
+        breaker: Breaker,
     ) -> None:
         self._settings, self._journal, self._settler = settings, journal, settler
         self._publisher, self._providers, self._caller, self._budgeting = publisher, providers, caller, budgeting
-        self._experimenting = experimenting
+        self._experimenting, self._breaker = experimenting, breaker
         self._starts: GroupCommit[NextAttempt, datetime | Refusal | None] = GroupCommit("begin", journal.begin_attempts)
 
     def first_attempt(self, delivery: Delivery, assignment: Assignment | None) -> AttemptStart | None:
@@ -114,7 +116,7 @@ class Answering:
             if pause_s is None:
                 return await self._settler.fail(work, _reason(work, ended.error), provider, ended.result)
             await self._settler.attempt(work, provider, ended.result)
-            await asyncio.sleep(pause_s)
+            await self._breaker.rest(provider.name, pause_s, work.delivery.deadline)
             started_at, restarted = None, ended.error.error_type
 
     async def _begin(self, work: Work, provider: LLMProvider) -> datetime | ChatError | None:

@@ -6,6 +6,7 @@ DEAD_LETTERS = Counter("observatory_chat_dead_letters_total", "Records of chat.r
 OUTCOMES = Counter("observatory_chat_outcomes_total", "Requests by their outcome.", ["outcome"])
 ATTEMPTS = Counter("observatory_chat_attempts_total", "Attempts by status and provider.", ["status", "provider"])
 IN_FLIGHT = Gauge("observatory_chat_in_flight", "Requests being answered now.")
+RESTING = Gauge("observatory_chat_resting", "Requests whose next attempt waits for a provider that is down.")
 WAITING = Gauge("observatory_chat_waiting", "Requests read and not yet claimed.")
 SWEPT = Counter("observatory_chat_swept_total", "Attempts found started with a lease that ended.")
 LOST_LEASES = Counter("observatory_chat_lost_leases_total", "Requests whose lease was lost while we answered.")

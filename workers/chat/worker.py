@@ -25,6 +25,7 @@ from workers.chat.attempt import Caller
 from workers.chat.budgeting import Budgeting
 from workers.chat.claiming import Claiming
 from workers.chat.experimenting import Experimenting
+from workers.chat.health import Breaker, ProviderWatch
 from workers.chat.intake import Intake
 from workers.chat.leases import Leases
 from workers.chat.outbox import Outbox
@@ -61,7 +62,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     intake = Intake(settings, publisher, tracing, queue, wake)
     budgeting = Budgeting(Budgets(pool), prices, chat.max_output_tokens)
     settler, caller = Settler(journal, outbox), Caller(prices)
-    answering = Answering(chat, journal, settler, publisher, providers, caller, budgeting, experimenting)
+    watch = ProviderWatch(settings.kafka, name)
+    breaker = Breaker(watch, most_resting=chat.concurrency // 4)
+    answering = Answering(chat, journal, settler, publisher, providers, caller, budgeting, experimenting, breaker)
     claiming = Claiming(
         settings, queue, intake, journal, leases, outbox, answering, budgeting, experimenting, tracing, wake
     )
@@ -83,6 +86,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             Sweeper(journal, outbox, chat.sweep_s).run(),
             prices.follow(),
             experiments.follow(),
+            watch.run(),
             leases.run(),
         )
     ]
