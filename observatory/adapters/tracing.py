@@ -47,9 +47,10 @@ _FINE = Status(StatusCode.UNSET)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """An operation that has ended, in ns since 1970. Without a `parent_id` its parent is the span that began here.
+    """An operation that has ended, in ns since 1970.
 
-    `error`: what went wrong, None when nothing did. `links` are spans of other traces.
+    `error`: what went wrong, None when nothing did. `span_id`: when it must be a certain one. `links`: spans of other
+    traces.
     """
 
     name: str
