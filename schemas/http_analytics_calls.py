@@ -5,7 +5,7 @@ Sums are exact. Averages and ratios are quotients of them with 12 decimals, perc
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from schemas.base import Body, Name, Time, Usd
 from schemas.http_analytics import PeriodParameters
@@ -14,6 +14,7 @@ Granularity = Literal["none", "minute", "hour", "day", "month"]
 Order = Literal["cost", "calls", "tokens", "errors", "p95"]
 WasteGroup = Literal["cause", "model", "provider", "tenant"]
 Wanted = list[Name] | None
+TagValue = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[^\x00]*$")]
 
 MAX_TOP = 1_000
 
@@ -37,7 +38,7 @@ class CallParameters(PeriodParameters):
     variant: Wanted = None
     prompt_version: Wanted = None
     tags: Annotated[
-        dict[Name, list[str]] | None, Field(description="Calls with this tag: `tag:team=search`.", max_length=8)
+        dict[Name, list[TagValue]] | None, Field(description="Calls with this tag: `tag:team=search`.", max_length=8)
     ] = None
 
 
@@ -48,6 +49,7 @@ class GroupedParameters(CallParameters):
         str | None,
         Field(
             max_length=1024,
+            pattern=r"^[^\x00]*$",
             description="By what, separated by commas: tenant, provider, model, operation, user, api_key, "
             "conversation, status, source, experiment, variant, prompt_version, tag:KEY.",
         ),

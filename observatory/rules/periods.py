@@ -15,6 +15,7 @@ Granularity = Literal["none", "minute", "hour", "day", "month"]
 MINUTE = timedelta(minutes=1)
 DEFAULT_LAST = "24h"
 LONGEST = timedelta(days=3660)
+YEARS = range(1980, 2500)
 MOST_STEPS = 50_000
 
 _LAST = re.compile(r"^(\d{1,6})(m|h|d|w)$")
@@ -58,6 +59,9 @@ def window(now: datetime, *, start: datetime | None, end: datetime | None, last:
         raise BadPeriod("last", "give either last, or from and to")
     if start is None and end is not None:
         raise BadPeriod("from", "to needs a from")
+    for name, moment in (("from", start), ("to", end)):
+        if moment is not None and moment.year not in YEARS:
+            raise BadPeriod(name, f"years from {YEARS.start} to {YEARS.stop - 1}")
     stop = _up(now if end is None else end)
     begin = stop - _while(last or DEFAULT_LAST) if start is None else _down(start)
     if begin >= stop:

@@ -17,7 +17,7 @@ from observatory.adapters.postgres.pool import TRANSIENT, Pool, describe
 from observatory.adapters.postgres.waste import WasteQuery, WasteRow, read_waste
 from workers.gateway.analytics_query import unfit
 from workers.gateway.database import Database, DatabaseAway
-from workers.gateway.refusals import Refusal, not_available
+from workers.gateway.refusals import Refusal, invalid, not_available
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -59,6 +59,8 @@ class AnalyticsDesk:
             moment = await anext(answer)
         except asyncpg.InvalidParameterValueError as error:
             raise unfit("time_zone", str(error)) from error
+        except asyncpg.DataError as error:
+            raise invalid(f"the database does not take a value of this question: {error}") from error
         except TRANSIENT as error:
             raise _refused(error) from error
         assert not isinstance(moment, Row)

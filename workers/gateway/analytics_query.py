@@ -95,7 +95,11 @@ def asked(request: Request, parameters: PeriodParameters, access: Access) -> Ask
     theirs, start, end, position = decode_cursor(parameters.cursor, 4)
     if theirs != fingerprint:
         raise invalid("the cursor belongs to another question: repeat all its parameters", "cursor")
-    return Asked(Window(time_in(start), time_in(end)), fingerprint, _position(position))
+    try:
+        period = window(datetime.now(UTC), start=time_in(start), end=time_in(end), last=None)
+    except BadPeriod as error:
+        raise invalid("the cursor is not one that a page of this list gave", "cursor") from error
+    return Asked(period, fingerprint, _position(position))
 
 
 def period_of(parameters: PeriodParameters, now: datetime) -> Window:

@@ -45,6 +45,9 @@ _VALUES = {
 _BRANCHES = 8
 """Parts of a period that are read each by itself; more are read together."""
 
+WAIT_S = 10
+"""How long a question waits for others before it. It is refused then, as when the database is away."""
+
 NO_SHIFT = timedelta()
 SESSION = {"plan_cache_mode": "force_custom_plan", "jit": "off"}
 """For connections that ask such questions: what is looked for changes with every one."""
@@ -127,7 +130,7 @@ class Row:
 async def snapshot(pool: Pool) -> AsyncIterator[Connection]:
     """A connection that sees one moment: what is read after the watermark goes with it."""
     async with (
-        pool.acquire() as connection,
+        pool.acquire(timeout=WAIT_S) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         yield connection

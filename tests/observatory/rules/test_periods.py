@@ -42,6 +42,8 @@ def test_the_period_before_ends_where_it_begins() -> None:
         (None, None, "-1d", "last"),
         (None, None, "day", "last"),
         (None, None, "999999d", "from"),
+        (datetime(1, 1, 1, tzinfo=UTC), None, None, "from"),
+        (at(9), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC), None, "to"),
     ],
 )
 def test_nonsense_is_refused_by_its_name(

@@ -19,14 +19,20 @@ import pytest
 import pytest_asyncio
 
 from observatory.adapters.kafka import topic_name
+from observatory.adapters.postgres.analytics import Question
 from observatory.adapters.postgres.app import ApiKeys
 from observatory.adapters.postgres.pool import Pool, open_pool
 from observatory.adapters.postgres.rolling import roll
 from observatory.adapters.settings import KafkaSettings
+from observatory.rules.periods import Window
 from schemas.topics import LLM_CALLS
 from tests.streams.ledger.calls import Body, call
 from tests.streams.ledger.writing import write_calls
 from tests.workers.gateway.conftest import Process, eventually
+from workers.gateway import analytics_desk
+from workers.gateway.analytics_desk import AnalyticsDesk
+from workers.gateway.api_bodies import decode_cursor, encode_cursor
+from workers.gateway.refusals import Refusal
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 END = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - 40 * DAY
@@ -421,6 +427,10 @@ async def test_every_answer_says_up_to_when_it_is_complete(facts: Pool, api: Api
         ("costs", {"from": "2026-01-02T00:00:00Z", "to": "2026-01-01T00:00:00Z"}, "to"),
         ("costs", {"limit": "100000"}, "limit"),
         ("costs", {"user": ""}, "user"),
+        ("costs", {"tag:team": "a\0b"}, "tag:team"),
+        ("costs", {"group_by": "tag:\0"}, "group_by"),
+        ("costs", {"from": "0001-01-01T00:00:00Z"}, "from"),
+        ("costs", {"from": "2026-01-01T00:00:00Z", "to": "9999-12-31T23:59:59Z"}, "to"),
         ("performance", {"format": "xml"}, "format"),
         ("models/compare", {"group_by": "user"}, "group_by"),
         ("waste", {"by": "user"}, "by"),
@@ -436,6 +446,26 @@ async def test_a_cursor_of_another_question_is_refused(facts: Pool, api: Api) ->
     page = await api.get("costs", **asked(group_by="user"), limit=2)
     await api.get("costs", code=400, **asked(group_by="model"), limit=2, cursor=page["next"])
     await api.get("costs", code=400, **asked(group_by="user"), limit=2, cursor="nonsense")
+    fingerprint, start, end, _ = decode_cursor(page["next"], 4)
+    for position in ('[null,0,"-1e999999","x"]', '[null,0,"-1","a\\u0000b"]', "[null,0]", '["never",0,"1","x"]', "{}"):
+        cursor = encode_cursor(fingerprint, start, end, position)
+        await api.get("costs", code=400, **asked(group_by="user"), limit=2, cursor=cursor)
+    cursor = encode_cursor(fingerprint, "0001-01-01T00:00:00Z", end, "[]")
+    await api.get("costs", code=400, **asked(group_by="user"), limit=2, cursor=cursor)
+
+
+async def test_a_question_that_takes_too_long_is_refused(
+    facts: Pool, database_url: str, topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analytics_desk, "LONGEST_S", 0.001)
+    desk = AnalyticsDesk(database_url, topic_name(topics, LLM_CALLS))
+    await desk.start()
+    try:
+        with pytest.raises(Refusal) as refusal:
+            await desk.rows(Question(period=Window(START, END), group_by=["user", "model"], durations=True))
+        assert (refusal.value.status, refusal.value.code) == (422, "too_much")
+    finally:
+        await desk.stop()
 
 
 async def test_a_key_sees_its_tenant_only(facts: Pool, api: Api) -> None:
