@@ -31,6 +31,9 @@ MOST_WAITING = 1000
 KNOWN_FOR = timedelta(days=65)
 """A call that started longer ago changes nothing: what was known of it may be gone. A month can be reconciled."""
 
+LONGEST_CALL_MS = 86_400_000
+"""A day: a call that says it took longer counts as long as that, so that no sum of many leaves its column."""
+
 _LATE_MS = KNOWN_FOR // timedelta(milliseconds=1)
 _EARLY_MS = EARLY_S * 1000
 
@@ -121,7 +124,7 @@ def _call(state: ExperimentRequest, call: CallFields, at: At) -> bool:
             call.status,
             cost_usd,
             started_us,
-            None if took is None else round(took * 1000),
+            None if took is None else round(min(took, LONGEST_CALL_MS) * 1000),
         )
     )
     return True

@@ -40,7 +40,10 @@ class Experimenting:
 
 def _applied(request: ChatRequested, assignment: Assignment, definition: ExperimentDefinition | None) -> ChatRequested:
     variant = definition.variant(assignment.variant_id) if definition else None
-    return request if variant is None else overridden(request, variant.overrides)
+    if variant is None:
+        # Versions are kept for ever: to go on without its changes would count the call under what was not done.
+        raise LookupError(f"experiment {assignment.experiment_id!r} has no variant {assignment.variant_id!r}")
+    return overridden(request, variant.overrides)
 
 
 def as_text(assignment: Assignment | None) -> str | None:

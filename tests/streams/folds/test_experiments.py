@@ -183,6 +183,11 @@ def test_a_call_of_another_variant_of_the_same_request_is_left_out() -> None:
     assert state.left_out == 1
 
 
+def test_a_call_that_took_for_ever_spoils_no_sum() -> None:
+    calls = [call(request, latency=LatencyFields(total_ms=1e15)) for request in range(1, 20)]
+    assert Run().feed(*calls).unit.latency_us == 19 * 86_400 * 1_000_000
+
+
 def test_calls_from_too_long_ago_or_the_future_change_nothing() -> None:
     ago, ahead = STARTED - timedelta(days=66), STARTED + timedelta(days=2)
     assert Run().feed(call(started_at=ago), call(attempt=2, started_at=ahead)).units == {}
