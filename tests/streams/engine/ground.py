@@ -49,7 +49,8 @@ class StreamGround(Ground):
 
     async def until_streamed(self, folds: Sequence[AnyFold] = FOLDS, relays: Sequence[Relay] = ()) -> None:
         """Returns when every fold has applied all that is in its topics now, after what the relays send on."""
-        await self._until_applied([(relay.sink, relay.input) for relay in relays])
+        if relays:  # a consumer that is stopped before it ran ends in being cancelled
+            await self._until_applied([(relay.sink, relay.input) for relay in relays])
         await self._until_applied([(fold.sink, topic) for fold in folds for topic in fold.inputs])
 
     async def _until_applied(self, readers: Sequence[tuple[str, Topic]]) -> None:
