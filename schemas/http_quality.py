@@ -1,4 +1,4 @@
-"""Bodies of `/api/v1/analytics/quality` and `/conversations`. Amounts are decimal strings in US dollars, exact."""
+"""Bodies of `/api/v1/analytics/{quality,conversations,users}`. Amounts are decimal strings in US dollars, exact."""
 
 from typing import Annotated, Literal
 
@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schemas.base import Body, Name, Time, Usd
 from schemas.feedback import ScoreKind, ScoreName
+from schemas.http import HttpBody
 from schemas.http_analytics import PeriodParameters
 
 QualityStep = Literal["day", "month", "none"]
@@ -93,7 +94,7 @@ class ScoreMean(Body):
     mean: Share
 
 
-class ConversationTokens(Body):
+class TokenSums(Body):
     """Disjoint buckets, as of a call's usage; reasoning is a part of the output."""
 
     uncached_input_tokens: int
@@ -134,7 +135,7 @@ class ConversationRow(Body):
     errors: int
     unpriced_calls: int
     estimated_calls: int
-    tokens: ConversationTokens
+    tokens: TokenSums
     cost_usd: Usd
     estimated_cost_usd: Usd
     context: ContextView
@@ -145,3 +146,37 @@ class ConversationRow(Body):
     other_user_calls: int
     quality: list[ScoreMean]
     late_turns: int
+
+
+class UserParameters(HttpBody):
+    """Whose user is meant."""
+
+    tenant: Annotated[Name | None, Field(description="The user's tenant; a key has its own.")] = None
+
+
+class ModelCalls(Body):
+    """How many calls went to a model, as answered, else as asked."""
+
+    model: str
+    calls: int
+
+
+class UserView(Body):
+    """A user, over all that is kept; figures as in `ConversationRow`. Everything up to `watermark` is in them."""
+
+    tenant_id: str
+    user_id: str
+    first_activity: Time
+    last_activity: Time
+    requests: int
+    calls: int
+    errors: int
+    unpriced_calls: int
+    estimated_calls: int
+    tokens: TokenSums
+    cost_usd: Usd
+    estimated_cost_usd: Usd
+    models: list[ModelCalls]
+    other_model_calls: int
+    quality: list[ScoreMean]
+    watermark: Time | None

@@ -2,30 +2,12 @@
 
 from datetime import timedelta
 
-import msgspec
-
-from observatory.rules.call_sums import Sums, Tally, merged, merged_tallies
+from observatory.rules.call_sums import merged, merged_tallies
+from observatory.rules.users import MOST_MODELS, MOST_SCORES, User
 from streams.engine.fold import At, Fold, Out
 from streams.folds.requests import NAME as REQUESTS
 from streams.folds.shares import USERS as NAME
 from streams.folds.shares import ShareChange
-
-MOST_MODELS = 32
-MOST_SCORES = 32
-
-
-class User(msgspec.Struct):
-    """What a user asked in one partition."""
-
-    tenant_id: str
-    user_id: str
-    first_us: int
-    last_us: int
-    sums: Sums = msgspec.field(default_factory=Sums)
-    models: dict[str, int] = {}
-    other_model_calls: int = 0
-    scores: dict[str, Tally] = {}
-    other_scores: int = 0
 
 
 def apply(state: User | None, change: ShareChange, at: At, out: Out) -> User:

@@ -1,4 +1,4 @@
-"""`/api/v1/analytics/conversations`: what conversations cost, how their context grows, how good they were."""
+"""`/api/v1/analytics/conversations`: what they cost, how their context grows, how good the answers were."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
@@ -7,23 +7,20 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from observatory.adapters.context_windows import context_window
 from observatory.adapters.postgres.quality import ConversationQuery, Place, read_conversations, watermark
-from observatory.rules.call_sums import TOKENS, Tally
 from observatory.rules.conversations import Conversation
 from observatory.rules.instants import at_us, us_of
-from schemas.feedback import MILLION
 from schemas.http_analytics import MAX_ROWS, AnalyticsAnswer
 from schemas.http_quality import (
     ContextView,
     ConversationParameters,
     ConversationRow,
-    ConversationTokens,
     ModelUse,
-    ScoreMean,
 )
 from workers.gateway.analytics_answers import csv_answer, json_answer, one_by_one, wants_csv
 from workers.gateway.analytics_desk import AnalyticsDesk
 from workers.gateway.analytics_query import Position, asked, described_query, only_tenant, parameters_of
 from workers.gateway.api_bodies import Asker
+from workers.gateway.api_users import mean_view, tokens_view
 from workers.gateway.refusals import invalid
 
 DEFAULT_CONVERSATIONS = 50
@@ -92,7 +89,7 @@ def _row(one: Conversation) -> ConversationRow:
         errors=sums.errors,
         unpriced_calls=sums.unpriced_calls,
         estimated_calls=sums.estimated_calls,
-        tokens=ConversationTokens(**dict(zip(TOKENS, sums.tokens, strict=True))),
+        tokens=tokens_view(sums),
         cost_usd=sums.cost_usd,
         estimated_cost_usd=sums.estimated_cost_usd,
         context=ContextView(
@@ -107,7 +104,7 @@ def _row(one: Conversation) -> ConversationRow:
         other_model_calls=one.other_model_calls,
         users=list(one.users),
         other_user_calls=one.other_user_calls,
-        quality=[_mean(name, tally) for name, tally in sorted(one.scores.items())],
+        quality=[mean_view(name, tally) for name, tally in sorted(one.scores.items())],
         late_turns=one.late_turns,
     )
 
@@ -119,8 +116,3 @@ def _models(one: Conversation) -> list[ModelUse]:
         use = None if most is None or window is None else most / window
         found.append(ModelUse(model=model, calls=calls, most_input_tokens=most, context_window=window, window_use=use))
     return found
-
-
-def _mean(kind_and_name: str, tally: Tally) -> ScoreMean:
-    kind, _, name = kind_and_name.partition(":")
-    return ScoreMean(kind=kind, name=name, scores=tally.n, mean=tally.total / (tally.n * MILLION))

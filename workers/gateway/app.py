@@ -32,6 +32,7 @@ from workers.gateway.api_prices import PriceDesk, prices_router
 from workers.gateway.api_quality import quality_router
 from workers.gateway.api_repricing import RepricingDesk, repricing_router
 from workers.gateway.api_traces import traces_router
+from workers.gateway.api_users import users_router
 from workers.gateway.database import Database
 from workers.gateway.intake import Intake
 from workers.gateway.live_feed import LiveFeed
@@ -148,6 +149,7 @@ def _api(gateway: Gateway, traces: RequestTraces) -> FastAPI:
         feedback_router(FeedbackDesk(gateway.publisher, lambda: gateway.listener.ready), gateway.analytics),
         quality_router(gateway.analytics),
         conversation_costs_router(gateway.analytics),
+        users_router(gateway.analytics),
         budgets_router(BudgetDesk(gateway.database)),
         alerts_router(gateway.database),
         analytics_router(gateway.analytics),

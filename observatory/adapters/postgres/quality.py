@@ -1,4 +1,4 @@
-"""Quality and conversations as the stream workers keep them, for people."""
+"""Quality, conversations and users as the stream workers keep them, for people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import msgspec
 from observatory.adapters.postgres.pool import Pool
 from observatory.adapters.postgres.queries import load_queries
 from observatory.rules.conversations import Conversation
+from observatory.rules.users import User
 from schemas.http_quality import ConversationOrder, QualityGroup, QualityStep
 
 _SQL = load_queries("observatory.adapters.postgres", "quality.sql")
@@ -25,6 +26,7 @@ _ORDERS: dict[ConversationOrder, tuple[str, str]] = {
 }  # fmt: skip
 
 _decode = msgspec.json.Decoder(Conversation).decode
+_decode_user = msgspec.json.Decoder(User).decode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,3 +112,8 @@ async def read_conversations(
         query.model, query.min_cost_usd, query.min_turns, *(after or (None, None, None)), limit,
     )  # fmt: skip
     return [(Place(row["position"], row["key"], row["part"]), _decode(row["state"])) for row in rows]
+
+
+async def read_user(pool: Pool, tenant: str, user: str) -> list[User]:
+    """A tenant's user, one partial for each partition."""
+    return [_decode_user(row["state"]) for row in await pool.fetch(_SQL["user"], tenant, user)]

@@ -44,3 +44,7 @@ WITH page AS (
 SELECT p.part, p.key, p.position::numeric AS position, (c.state - 'recent' - 'earlier' - 'floor')::text AS state
   FROM page AS p JOIN streams.conversations AS c USING (part, key)
  ORDER BY p.position DESC, p.key DESC, p.part DESC
+
+-- name: user
+-- The partials of one user.
+SELECT state::text AS state FROM streams.users WHERE tenant_id = $1 AND user_id = $2 ORDER BY part

@@ -68,6 +68,7 @@ async def test_answers_equal_what_the_facts_say(ground: StreamGround, gateway: P
         await ground.until_streamed()
         await ground.until_applied()
     await _conversations_are_those_of_the_facts(ground, gateway)
+    await _users_are_those_of_the_facts(ground, gateway)
     await _quality_is_that_of_the_scores(ground, gateway, scored)
     await _pages_hold_each_row_once(gateway)
 
@@ -95,6 +96,26 @@ async def _conversations_are_those_of_the_facts(ground: StreamGround, gateway: P
     of_user = (await asked(gateway, "conversations", tenant="acme", user="u1", min_turns="2", **WEEK))["rows"]
     assert {row["conversation_id"] for row in of_user} == set(facts)
     assert all(row["users"] == ["u0", "u1", "u2"] for row in of_user)
+
+
+async def _users_are_those_of_the_facts(ground: StreamGround, gateway: Process) -> None:
+    facts = await ground.pool.fetch(
+        """SELECT user_id, count(*)::int AS calls, sum(cost_usd) AS cost, sum(output_tokens)::int AS output
+           FROM ledger.calls WHERE tenant_id = 'acme' GROUP BY 1"""
+    )
+    parts = await ground.pool.fetchval("SELECT count(*) FROM streams.users WHERE user_id = 'u1'")
+    assert parts > 1, "else nothing is added up"
+    scores = 0
+    for fact in facts:
+        found = await asked(gateway, f"users/{fact['user_id']}", tenant="acme")
+        assert (found["calls"], found["tokens"]["output_tokens"]) == (fact["calls"], fact["output"])
+        assert Decimal(found["cost_usd"]) == fact["cost"]
+        scores += sum(mean["scores"] for mean in found["quality"])
+    assert scores == 30
+    async with aiohttp.ClientSession() as http:
+        for path, status in (("users/u1?tenant=nobody", 404), ("users/u1?color=red", 422)):
+            async with http.get(f"{gateway.url}/api/v1/analytics/{path}") as response:
+                assert response.status == status
 
 
 async def _quality_is_that_of_the_scores(ground: StreamGround, gateway: Process, scored: list[Body]) -> None:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from observatory.rules.conversations import Conversation
 from observatory.rules.feedback import Feedback
 from observatory.rules.instants import us_of
+from observatory.rules.users import User
 from streams.engine.fold import At
 from streams.engine.states import Change, Effects, States
 from streams.folds.conversations import CONVERSATIONS
 from streams.folds.quality import QUALITY, QualityCell
 from streams.folds.requests import REQUESTS, RequestState, key
-from streams.folds.users import USERS, User
+from streams.folds.users import USERS
 from streams.ledger.decode import CallFields, UsageFields
 
 T0 = datetime(2026, 11, 24, 23, 59, tzinfo=UTC)
