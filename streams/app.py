@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import sys
 import time
 from collections.abc import Mapping, Sequence
 
@@ -12,13 +13,13 @@ from aiokafka import TopicPartition
 from observatory.adapters.kafka import Publisher, new_consumer
 from observatory.adapters.postgres.pool import TRANSIENT, describe, insist, open_pool
 from observatory.adapters.process import run
-from observatory.adapters.settings import Settings
+from observatory.adapters.settings import Settings, SettingsError
 from observatory.adapters.telemetry import MetricsServer
 from streams.engine.engine import Engine
 from streams.engine.fold import Relay
 from streams.engine.states import AnyFold
 from streams.faust_app import StreamsApp
-from streams.folds.catalogue import FOLDS, RELAYS
+from streams.folds.catalogue import chosen
 from streams.leader_tasks import TASKS
 from streams.leading import lead
 from streams.retention import keep_clean
@@ -32,12 +33,23 @@ STUCK_S = 120.0
 
 
 async def main(
-    settings: Settings, stop: asyncio.Event, folds: Sequence[AnyFold] = FOLDS, relays: Sequence[Relay] = RELAYS
+    settings: Settings,
+    stop: asyncio.Event,
+    folds: Sequence[AnyFold] | None = None,
+    relays: Sequence[Relay] | None = None,
 ) -> None:
-    """Runs all processors until told to stop. Waits for a database that is away.
+    """Runs processors until told to stop, those of the settings by default. Waits for a database that is away.
 
-    Raises `KafkaError` when the broker is away at the start; later it is waited for.
+    Exits with 2 for a processor that is unknown or stands without those it belongs to. Raises `KafkaError` when the
+    broker is away at the start; later it is waited for.
     """
+    try:
+        chosen_folds, chosen_relays = chosen(settings.streams_only)
+    except SettingsError as problem:
+        sys.stderr.write(f"{GROUP}: {problem}\n")
+        sys.exit(2)
+    folds = chosen_folds if folds is None else folds
+    relays = chosen_relays if relays is None else relays
     owner = settings.instance or f"{socket.gethostname()}-{os.getpid()}"
     pool = await insist("streams: database", lambda: open_pool(settings.database_url, size=4, application=owner))
     publisher = Publisher(settings.kafka, GROUP)
@@ -54,7 +66,7 @@ async def main(
         pool=pool, folds=folds, publisher=publisher, scout=scout, owner=owner,
         prefix=settings.kafka.topic_prefix, seek=seek, relays=relays,
     )  # fmt: skip
-    faust = StreamsApp(settings, owner, GROUP, engine.topics)
+    faust = StreamsApp(settings, owner, group_of(settings), engine.topics)
     faust.place, faust.take, faust.applied = engine.place, engine.take, engine.applied
     server = MetricsServer(settings.metrics_host, settings.metrics_port, lambda: _health(engine))
     await server.start()
@@ -75,6 +87,12 @@ async def main(
         await scout.stop()
         await publisher.stop()
         await pool.close()
+
+
+def group_of(settings: Settings) -> str:
+    """The consumer group, without the prefix: workers of one group run the same processors."""
+    names = sorted(filter(None, settings.streams_only.split(",")))
+    return ".".join([GROUP, *names])
 
 
 def _health(engine: Engine) -> Mapping[str, object]:

@@ -20,6 +20,7 @@ TENANTS = 20
 TENANT_PREFIX = "bench-"
 APART = timedelta(milliseconds=2)
 BATCH = 500
+CONVERSATION = 8
 EVENT_BYTES = 2_000
 MODELS = (
     # name, and what a token of input and of output costs in units of 10^-8 USD
@@ -40,20 +41,23 @@ Event = tuple[bytes, bytes, Headers]
 """Key, body and headers of a record."""
 
 
-def call_events(count: int, until: datetime) -> Iterator[Event]:
-    """`count` events with ids of their own, the last one started at `until`."""
+def call_events(count: int, until: datetime, *, in_conversations: bool = False) -> Iterator[Event]:
+    """`count` events with ids of their own, the last one started at `until`.
+
+    With `in_conversations` eight in a row are of one conversation and of an experiment with two variants.
+    """
     for number in range(count):
-        yield _event(number, until - (count - number - 1) * APART)
+        yield _event(number, until - (count - number - 1) * APART, in_conversations=in_conversations)
 
 
-async def publish_events(kafka: str, count: int) -> None:
+async def publish_events(kafka: str, count: int, *, in_conversations: bool = False) -> None:
     """Publishes that many, spread evenly over the partitions of `llm.calls`; acknowledged when it returns."""
     producer = AIOKafkaProducer(
         bootstrap_servers=kafka, acks="all", compression_type="lz4", max_batch_size=BATCH * EVENT_BYTES
     )
     await producer.start()
     try:
-        events = call_events(count, datetime.now(UTC))
+        events = call_events(count, datetime.now(UTC), in_conversations=in_conversations)
         sent: list[asyncio.Future[object]] = []
         for number in range(-(-count // BATCH)):
             batch = producer.create_batch()
@@ -71,7 +75,7 @@ def _some(events: Iterator[Event], most: int) -> Iterator[Event]:
         yield event
 
 
-def _event(number: int, started_at: datetime) -> Event:
+def _event(number: int, started_at: datetime, *, in_conversations: bool) -> Event:
     model, input_price, output_price = MODELS[number % len(MODELS)]
     uncached, cached, output = 100 + number % 3000, 128 * (number % 3), 20 + number % 400
     # A cached token costs half of an uncached one, so the sum is in units of 5 x 10^-9 USD.
@@ -80,10 +84,17 @@ def _event(number: int, started_at: datetime) -> Event:
     total_ms = 300 + number % 4000
     tenant = number // len(MODELS) % TENANTS
     started, ended = rfc3339(started_at), rfc3339(started_at + timedelta(milliseconds=total_ms))
+    more = ""
+    if in_conversations:
+        conversation = number // BATCH * BATCH // CONVERSATION + number % BATCH // CONVERSATION
+        more = (
+            f'"conversation_id":"conversation-{conversation}","experiment_id":"bench","variant_id":'
+            f'"{"ab"[conversation % 2]}","prompt_version":"v{conversation % 3}",'
+        )
     body = (
         f'{{"revision":1,"started_at":"{started}","call_id":"{call}","request_id":"{request}","attempt":1,'
         f'"source":"worker","tenant_id":"{TENANT_PREFIX}{tenant:02d}","user_id":"user-{number % 5000}",'
-        f'"operation":"chat","provider":"openai","request_model":"{model}","response_model":"{model}",'
+        f'{more}"operation":"chat","provider":"openai","request_model":"{model}","response_model":"{model}",'
         f'"provider_response_id":"chatcmpl-{request}","status":"ok","usage":{{"uncached_input_tokens":{uncached},'
         f'"cache_read_tokens":{cached},"cache_write_5m_tokens":0,"cache_write_1h_tokens":0,"output_tokens":{output},'
         f'"reasoning_tokens":0}},"usage_source":"provider","cost_usd":"{nano // 10**9}.{nano % 10**9:09d}",'

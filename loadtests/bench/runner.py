@@ -1,4 +1,4 @@
-"""The bench in its parts: answers, freshness, the books, the ledger from a backlog, re-pricing, analytics."""
+"""The bench in its parts: answers, freshness, the books, ledger and streams from a backlog, re-pricing, analytics."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 import asyncpg
 
-from loadtests.bench import analytics, ledger_rate, repricing
+from loadtests.bench import analytics, ledger_rate, repricing, stream_rate
 from loadtests.bench.call_events import publish_events
 from loadtests.bench.closed_loop import ClosedLoop
 from loadtests.bench.disk import fsync_ms
@@ -19,9 +19,11 @@ from loadtests.bench.problems import BenchError
 from loadtests.bench.processes import memory_bytes
 from loadtests.bench.results import Measure, Results, of_backlog, of_delays, of_tallies
 from loadtests.bench.stack import Stack
+from loadtests.bench.stream_rate import Database, Family
 from loadtests.bench.tally import Tally
+from schemas.topics import LLM_CALLS
 
-PARTS = ("answers", "freshness", "books", "ledger", "repricing", "analytics")
+PARTS = ("answers", "freshness", "books", "ledger", "streams", "repricing", "analytics")
 SETTLED_S = 3.0
 FRESHNESS = ("event to queryable at 300 calls/s", "p99 < 1,000 ms")
 FRESHNESS_RATE = 300
@@ -29,6 +31,7 @@ FRESHNESS_S = 12.0
 BOOKS = ("bill = attempts = facts = rollups", "verify ok")
 LEDGER = ("ledger, one process, from a backlog", "≥ 50,000/s")
 LEDGER_EVENTS = 300_000
+STREAMS_TARGET = "≥ 5,000/s"
 REPRICING = ("re-pricing, one process", "≥ 16,667/s (1 M/min)")
 REPRICED_FACTS = 1_000_000
 
@@ -69,6 +72,8 @@ class Bench:
         ):
             if part in parts:
                 await self._measure(name, measuring())
+        if "streams" in parts:
+            await self._streams()
         if "analytics" in parts:
             await self._analytics()
         return Results(
@@ -136,6 +141,28 @@ class Bench:
         finally:
             await database.close()
         return of_backlog(*LEDGER, rate)
+
+    async def _streams(self) -> None:
+        """One measure for each family of processors, over the same events."""
+        self._say(f"streams: publishing {stream_rate.EVENTS:,} events while they are stopped")
+        stack, topic = self._stack, LLM_CALLS.name
+        await asyncio.to_thread(stack.only_streams, "")
+        database = await asyncpg.connect(stack.database_url)
+        try:
+            await publish_events(stack.kafka, stream_rate.EVENTS, in_conversations=True)
+            end = await stream_rate.recorded(stack.kafka, topic)
+            for family in stream_rate.FAMILIES:
+                self._say(f"streams: {family.name}")
+                starting = asyncio.create_task(asyncio.to_thread(stack.only_streams, family.only))
+                name = (f"streams, one process: {family.name}", STREAMS_TARGET)
+                await self._measure(name, self._streamed(database, name, family, end))
+                await starting
+        finally:
+            await database.close()
+
+    async def _streamed(self, database: Database, name: tuple[str, str], family: Family, end: int) -> Measure:
+        rate = await stream_rate.measure(database, family, LLM_CALLS.name, end, self._stack.processes)
+        return of_backlog(*name, rate)
 
     async def _repricing(self) -> Measure:
         self._say(f"re-pricing: {REPRICED_FACTS:,} facts")

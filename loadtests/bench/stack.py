@@ -66,6 +66,11 @@ class Stack:
         others = dict.fromkeys(("OBSERVATORY_STREAMS", "OBSERVATORY_CHAT_WORKERS", "OBSERVATORY_GATEWAYS"), "0")
         self._observatory("up", OBSERVATORY_LEDGERS=str(count), **others)
 
+    def only_streams(self, names: str) -> None:
+        """Runs one stream worker with these processors (none: no worker) and no other worker. Raises `BenchError`."""
+        others = dict.fromkeys(("OBSERVATORY_LEDGERS", "OBSERVATORY_CHAT_WORKERS", "OBSERVATORY_GATEWAYS"), "0")
+        self._observatory("up", OBSERVATORY_STREAMS="1" if names else "0", OBSERVATORY_STREAMS_ONLY=names, **others)
+
     def down(self) -> None:
         """Stops the programs. Raises `BenchError`."""
         self._observatory("down")

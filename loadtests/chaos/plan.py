@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 DATABASE, BROKER, SIMULATOR = "postgres", "kafka", "simulator"
 OUTAGES = {"db": DATABASE, "kafka": BROKER, "simulator": SIMULATOR}
-WEIGHTS = {"chat": 8, "gateway": 3, "ledger": 3, BROKER: 3, DATABASE: 3, SIMULATOR: 2}
+WEIGHTS = {"chat": 8, "gateway": 3, "ledger": 3, "streams": 3, BROKER: 3, DATABASE: 3, SIMULATOR: 2}
 KILLS_S = 3.0
 """Seconds of load for each kill, unless a duration is asked for."""
 AFTER_OUTAGE_S = 5.0

@@ -112,6 +112,8 @@ class Settings(BaseSettings):
     gateways: Count = 1
     ledgers: Count = 1
     streams: Count = 1
+    streams_only: str = Field("", pattern=r"^[a-z_,]*$")
+    """Names of processors, with commas: the stream workers run these alone, in a consumer group of their own."""
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     facts_retention_days: Annotated[int, Field(ge=1)] = 400
     anomaly_warm_up_s: Annotated[int, Field(ge=10)] = 3600
