@@ -31,7 +31,7 @@ FORGET_S = 120
 MOST_PROVIDERS, MOST_MODELS = 100, 50
 
 REST_S, PROBE_EVERY_S = 5.0, 2.0
-"""For how long, and as long again at random, a client lets a provider rest that is down; one of its retries does not."""
+"""How long, and as long again at random, a client lets a provider rest that is down; one retry now and then goes."""
 
 STALE_S = 30
 """What was measured longer ago counts for nothing."""

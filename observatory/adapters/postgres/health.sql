@@ -3,10 +3,10 @@
 -- name: measured
 -- By provider and model, in the $2 seconds before second $1; `recent`: in the last $3 of them.
 SELECT provider, model, sum(calls)::bigint AS calls, sum(errors)::bigint AS errors, sum(faults)::bigint AS faults,
-       coalesce(sum(calls) FILTER (WHERE second >= $1 - $3), 0)::bigint AS recent_calls,
-       coalesce(sum(faults) FILTER (WHERE second >= $1 - $3), 0)::bigint AS recent_faults,
+       coalesce(sum(calls) FILTER (WHERE second >= $1::bigint - $3::bigint), 0)::bigint AS recent_calls,
+       coalesce(sum(faults) FILTER (WHERE second >= $1::bigint - $3::bigint), 0)::bigint AS recent_faults,
        ledger.hist_union(latency_ms_hist) AS latency_ms_hist
-  FROM streams.window_cells WHERE second >= $1 - $2 AND second < $1 AND provider <> ''
+  FROM streams.window_cells WHERE second >= $1::bigint - $2::bigint AND second < $1::bigint AND provider <> ''
  GROUP BY 1, 2 ORDER BY 1, 2
 
 -- name: states
