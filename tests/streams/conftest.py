@@ -4,10 +4,22 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from streams import app
 from streams.folds.catalogue import FOLDS
+from streams.ledger import progress
 from tests.stack import LiveStack
 from tests.streams.engine.ground import StreamGround
 from tests.streams.ledger.ground import new_database, new_ground
+
+TOO_LONG_S = 600.0
+"""Longer than any test may take: pytest ends it first, and says which."""
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger or stream worker that is stuck ends its process, which is pytest's where it runs as a task."""
+    monkeypatch.setattr(progress, "STUCK_S", TOO_LONG_S)
+    monkeypatch.setattr(app, "STUCK_S", TOO_LONG_S)
 
 
 @pytest.fixture(scope="package")

@@ -69,12 +69,16 @@ def _after(position: Position | None) -> Place | None:
     if position is None:
         return None
     match list(position):
-        case [str(value), str(key), int(part)]:
-            try:
-                return Place(Decimal(value), key, part)
-            except InvalidOperation:
-                pass
+        case [str(value), str(key), int(part)] if (after := _decimal(value)) is not None:
+            return Place(after, key, part)
     raise invalid("the cursor is not one that a page of this list gave", "cursor")
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
 
 
 def _row(one: Conversation) -> ConversationRow:
