@@ -5,8 +5,9 @@ Producers are idempotent and wait for all in-sync replicas. Consumers never comm
 
 import asyncio
 import ssl
+import time
 from datetime import UTC, datetime
-from typing import TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 from uuid import UUID
 
 import orjson
@@ -14,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.helpers import create_ssl_context
 from aiokafka.structs import ConsumerRecord, RecordMetadata
 from pydantic import ValidationError
@@ -25,6 +26,7 @@ from schemas.envelope import Envelope, Headers, envelope_of, headers_of
 from schemas.topics import MAX_RECORD_BYTES, TOPICS, Topic
 
 E = TypeVar("E", bound=Event)
+LED_WITHIN_S = 30.0
 Record = ConsumerRecord[bytes, bytes]
 
 CLIENT_LIMIT_BYTES = MAX_RECORD_BYTES + 400_000
@@ -229,7 +231,29 @@ async def _create_missing(admin: AIOKafkaAdminClient, settings: KafkaSettings) -
     for name, code, *message in response.topic_errors:  # type: ignore[attr-defined]  # made from the protocol at run time
         if code and code != TopicAlreadyExistsError.errno:
             raise for_code(code)(f"topic {name}: {message[0] if message else 'not created'}")
-    return [topic.name for topic in missing]
+    names = [topic.name for topic in missing]
+    await _until_led(admin, names)
+    return names
+
+
+async def _until_led(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    """Waits until the broker tells of every partition who leads it.
+
+    A consumer that subscribes before that is given nothing, and asks again a minute later only.
+    Raises `KafkaError` after `LED_WITHIN_S`.
+    """
+    end = time.monotonic() + LED_WITHIN_S
+    while not _all_led(await admin.describe_topics(names)):
+        if time.monotonic() > end:
+            raise KafkaError(f"new topics have had no leaders for {LED_WITHIN_S:.0f} s: {', '.join(names)}")
+        await asyncio.sleep(0.05)
+
+
+def _all_led(topics: list[dict[str, Any]]) -> bool:
+    return all(
+        not topic["error_code"] and topic["partitions"] and all(part["leader"] >= 0 for part in topic["partitions"])
+        for topic in topics
+    )
 
 
 def _new_topics(settings: KafkaSettings) -> list[NewTopic]:

@@ -38,9 +38,18 @@ class Crash(Exception):
 async def facts(ground: Ground) -> list[Body]:
     """Facts at the shipped prices, and some without a price, refused, or never sent."""
     bodies = [at_shipped_prices(call()) for _ in range(300)]
-    bodies += [call(response_model="unheard-of", request_model="unheard-of", cost_usd=None, price_version=None)]
-    bodies += [call(status="not_sent", cost_usd="0", price_version=None, usage=dict.fromkeys(TOKENS, 0))]
-    bodies += [call(status="error", cost_usd=None, price_version=None, usage=None, usage_source="missing")]
+    others = "tenant-2"
+    bodies += [
+        call(
+            tenant_id=others, response_model="unheard-of", request_model="unheard-of", cost_usd=None, price_version=None
+        )
+    ]
+    bodies += [
+        call(tenant_id=others, status="not_sent", cost_usd="0", price_version=None, usage=dict.fromkeys(TOKENS, 0))
+    ]
+    bodies += [
+        call(tenant_id=others, status="error", cost_usd=None, price_version=None, usage=None, usage_source="missing")
+    ]
     await book(ground, bodies)
     return bodies
 
