@@ -68,7 +68,7 @@ LEFT JOIN LATERAL (
 GROUP BY f.fold
 
 -- name: count_states
-SELECT count(*) FROM (SELECT FROM streams.{table} LIMIT 1000000) AS some
+SELECT count(*) FROM (SELECT FROM streams.{table} LIMIT 1000000) AS found
 
 -- name: delete_untouched
 DELETE FROM streams.{table} WHERE ctid = ANY (ARRAY(

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from decimal import Decimal
 
+from observatory.adapters.postgres.streams import count_states, fold_rows
 from tests.streams.engine.ground import StreamGround
 from tests.streams.ledger.calls import Body, call
 
@@ -18,6 +19,9 @@ async def test_each_call_is_in_one_window_however_often_it_comes(ground: StreamG
     assert compared["windows"].ok
     assert compared["windows"].equal == compared["windows"].states > 0
     assert compared["recent_calls"].equal == 300
+    assert await count_states(ground.pool, "recent_calls") == 300
+    rows = await fold_rows(ground.pool, [("recent_calls", "streams.recent_calls")])
+    assert [(row.fold, row.records) for row in rows] == [("recent_calls", 380)]
 
 
 async def cells(ground: StreamGround) -> dict[tuple[str, str, str], tuple[int, int, Decimal]]:
