@@ -11,7 +11,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class ModelHealth(Body):
-    """A model in the minute before `measured_until`; `usual_p95_ms` is null until it is known."""
+    """A model in the minute before `measured_until`; what is not known is left out."""
 
     model: Name
     state: HealthState
@@ -19,8 +19,8 @@ class ModelHealth(Body):
     calls: Count
     errors: Count
     faults: Annotated[int, Field(ge=0, description="Errors that are the provider's own, not a request's or a limit's")]
-    p95_ms: Milliseconds | None
-    usual_p95_ms: Milliseconds | None
+    p95_ms: Milliseconds | None = None
+    usual_p95_ms: Milliseconds | None = None
 
 
 class ProviderHealth(Event):

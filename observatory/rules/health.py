@@ -15,6 +15,9 @@ FAULTS = frozenset({"connection_error", "timeout", "server_error", "overloaded",
 
 WINDOW_S, RECENT_S = 60, 10
 DOWN_RATE, DOWN_FAULTS = 0.8, 5
+WHOLLY_FAULTS = 10
+"""So many in the last seconds, and nothing else, are enough, however well the rest of the minute was."""
+
 DEGRADED_RATE, DEGRADED_FAULTS = 0.2, 5
 HEALTHY_RATE = 0.1
 RECOVERED_CALLS = 2
@@ -117,7 +120,9 @@ def _state(known: Health, measured: Measured, now_s: int) -> State:
     rate = measured.faults / measured.calls
     if known.state == "down" and not _answers(measured):
         return "down"
-    if known.state != "down" and rate >= DOWN_RATE and measured.faults >= DOWN_FAULTS and not _answers(measured):
+    mostly = rate >= DOWN_RATE and measured.faults >= DOWN_FAULTS
+    wholly = measured.recent_faults >= WHOLLY_FAULTS and measured.recent_faults == measured.recent_calls
+    if (mostly or wholly) and not _answers(measured):
         return "down"
     slow = _slowness(known, measured)
     if (rate >= DEGRADED_RATE and measured.faults >= DEGRADED_FAULTS) or slow >= SLOW_FACTOR:

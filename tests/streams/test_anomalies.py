@@ -1,17 +1,23 @@
 """The watch over anomalies on a real database: windows as the fold leaves them in, alerts out, whoever leads."""
 
+import asyncio
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from uuid import UUID, uuid4
 
 import orjson
 import pytest
 
-from observatory.adapters.kafka import Publisher
+from observatory.adapters.kafka import Publisher, new_consumer, read_event, topic_name
 from observatory.adapters.postgres.anomalies import read_series
+from observatory.adapters.postgres.health import read_health
 from observatory.rules.money import MONEY
 from observatory.rules.sketch import index_of, pack
+from schemas.health import ProviderHealth
+from schemas.topics import PROVIDER_HEALTH
 from streams.anomalies import AT_ONCE, AnomalyWatch
+from streams.provider_health import HealthWatch
 from tests.streams.engine.ground import StreamGround
 
 BEGIN_S = int(datetime(2026, 11, 23, 9, tzinfo=UTC).timestamp())
@@ -164,3 +170,32 @@ async def test_a_failed_turn_is_repeated_from_where_the_last_one_ended(windows: 
 
 def _second(text: object) -> int:
     return round(datetime.fromisoformat(str(text)).timestamp())
+
+
+async def test_health_is_kept_and_published_with_every_change_and_every_ten_seconds(windows: Windows) -> None:
+    settings, pool = windows.settings, windows.ground.pool
+    await pool.execute("TRUNCATE streams.provider_health")
+    publisher, consumer = Publisher(settings.kafka, "test"), new_consumer(settings.kafka, "test")
+    await publisher.start()
+    watch, states = HealthWatch(), []
+    for failing, seconds in ((0, 30), (4, 15), (0, 100)):
+        for _ in range(seconds):
+            await windows.pass_by(1, failing=failing)
+            await watch.turn(pool, publisher, settings)
+            await watch.turn(pool, publisher, settings)
+        states.append((await read_health(pool))["openai"].judged.state.health.state)
+    await consumer.start()
+    consumer.subscribe([topic_name(settings.kafka, PROVIDER_HEALTH)])
+    events: list[ProviderHealth] = []
+    async with asyncio.timeout(30):
+        while not events or events[-1].measured_until.timestamp() <= windows.second - 10:
+            for records in (await consumer.getmany(timeout_ms=200)).values():
+                events += [read_event(record, ProviderHealth)[1] for record in records]
+    await consumer.stop()
+    await publisher.stop()
+    moments = [event.measured_until.timestamp() for event in events]
+    assert moments == sorted(set(moments))
+    assert max(after - before for before, after in pairwise(moments)) <= 10
+    changes = [event.state for event, before in zip(events[1:], events, strict=False) if event.state != before.state]
+    assert changes == ["degraded", "down", "degraded", "healthy"]
+    assert states == ["healthy", "down", "healthy"]

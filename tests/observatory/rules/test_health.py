@@ -29,6 +29,8 @@ def after(measured: Iterable[Measured], known: Health | None = None, start_s: in
         (Measured(calls=4, errors=4, faults=4, recent_calls=4, recent_faults=4), "healthy"),
         (Measured(calls=60, errors=15, faults=15, recent_calls=10, recent_faults=2), "degraded"),
         (FAILING, "down"),
+        (Measured(calls=60, errors=10, faults=10, recent_calls=10, recent_faults=10), "down"),
+        (Measured(calls=60, errors=9, faults=9, recent_calls=9, recent_faults=9), "healthy"),
         (Measured(calls=60, errors=50, faults=50, recent_calls=10, recent_faults=0), "degraded"),
     ],
 )
