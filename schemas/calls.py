@@ -84,5 +84,6 @@ class LlmCallRecorded(Event):
     experiment_id: Name | None = None
     variant_id: Name | None = None
     prompt_version: Name | None = None
+    prompt_hash: Name | None = None
     experiment_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
     experiment_unit: Name | None = None

@@ -4,5 +4,6 @@ from streams.anomalies import ANOMALIES
 from streams.leading import LeaderTask
 from streams.live import LIVE
 from streams.provider_health import HEALTH
+from streams.recommending import RECOMMENDATIONS
 
-TASKS: tuple[LeaderTask, ...] = (LIVE, ANOMALIES, HEALTH)
+TASKS: tuple[LeaderTask, ...] = (LIVE, ANOMALIES, HEALTH, RECOMMENDATIONS)

@@ -33,6 +33,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "feedback": "Say how good the answer to a request was.",
         "costs": "Cost, tokens and latency by model, tenant, user, conversation, provider or time.",
         "waste": "What attempts cost that gave no answer, by cause.",
+        "recommendations": "What could be saved, with the evidence.",
         "prices": "The price book: list, show, set, import, diff, history.",
         "budgets": "Budgets: create, list, show, change and close them.",
         "traces": "What happened to a request, span by span: list, show.",

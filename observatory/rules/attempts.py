@@ -30,6 +30,7 @@ class AttemptIdentity:
     provider: str
     request: ChatRequested
     assignment: Assignment | None = None
+    prompt_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,7 @@ def record_json(identity: AttemptIdentity, result: AttemptResult) -> str:
         "api_key_id": request.api_key_id,
         "service_tier": result.service_tier,
         "prompt_version": prompt_version_of(request, assignment),
+        "prompt_hash": identity.prompt_hash,
     }
     if assignment is not None:
         fields |= {

@@ -89,6 +89,7 @@ class CallFields(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     experiment_id: Name | None = None
     variant_id: Name | None = None
     prompt_version: Name | None = None
+    prompt_hash: Name | None = None
     tags: Tags | None = None
     cost_usd: MoneyText | None = None
     usage: UsageFields | None = None

@@ -7,6 +7,7 @@ from observatory.adapters.postgres.journal import Claimed
 from observatory.adapters.providers.base import LLMProvider
 from observatory.rules.attempts import AttemptIdentity
 from observatory.rules.experiments.assignment import Assignment
+from observatory.rules.prompt_hash import prompt_hash
 from schemas.chat import ChatError, ChatRequested
 from schemas.envelope import call_id
 from workers.chat.delivery import Delivery, Lease
@@ -45,6 +46,7 @@ class Work:
             provider=provider.name,
             request=self.request,
             assignment=self.assignment,
+            prompt_hash=prompt_hash(self.request),
         )
 
 

@@ -30,6 +30,7 @@ from workers.gateway.api_feedback import FeedbackDesk, feedback_router
 from workers.gateway.api_live import live_router
 from workers.gateway.api_prices import PriceDesk, prices_router
 from workers.gateway.api_quality import quality_router
+from workers.gateway.api_recommendations import recommendations_router
 from workers.gateway.api_repricing import RepricingDesk, repricing_router
 from workers.gateway.api_traces import traces_router
 from workers.gateway.api_users import users_router
@@ -154,6 +155,7 @@ def _api(gateway: Gateway, traces: RequestTraces) -> FastAPI:
         alerts_router(gateway.database),
         analytics_router(gateway.analytics),
         anomalies_router(gateway.database),
+        recommendations_router(gateway.database),
         traces_router(gateway.database),
         prices_router(PriceDesk(gateway.database)),
         live_router(gateway.live, gateway.database),

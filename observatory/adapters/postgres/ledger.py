@@ -46,6 +46,7 @@ class Fact(NamedTuple):
     experiment_id: str | None
     variant_id: str | None
     prompt_version: str | None
+    prompt_hash: str | None
     tags: str | None
     cost_usd: Decimal | None
     uncached_input_tokens: int | None

@@ -48,7 +48,7 @@ RETURNING call_id, started_at
 SELECT c.call_id, c.revision, c.request_id, c.attempt, c.source, c.tenant_id, c.user_id, c.conversation_id, c.operation,
   c.provider, c.request_model, c.response_model, c.provider_response_id, c.status, c.error_type, c.usage_source,
   c.cost_state, c.price_version, c.started_at, c.first_token_at, c.ended_at, c.api_key_id, c.service_tier, c.region,
-  c.experiment_id, c.variant_id, c.prompt_version, c.tags, c.cost_usd,
+  c.experiment_id, c.variant_id, c.prompt_version, c.prompt_hash, c.tags, c.cost_usd,
   c.uncached_input_tokens, c.cache_read_tokens, c.cache_write_5m_tokens, c.cache_write_1h_tokens, c.output_tokens,
   c.reasoning_tokens, c.input_audio_tokens, c.output_audio_tokens, c.input_image_tokens,
   c.queue_ms, c.policy_ms, c.ttft_ms, c.total_ms, c.topic_partition, c.topic_offset
@@ -60,14 +60,14 @@ ORDER BY c.call_id, c.started_at FOR UPDATE OF c
 UPDATE ledger.calls AS c
 SET (revision, request_id, attempt, source, tenant_id, user_id, conversation_id, operation, provider, request_model,
      response_model, provider_response_id, status, error_type, usage_source, cost_state, price_version, first_token_at,
-     ended_at, api_key_id, service_tier, region, experiment_id, variant_id, prompt_version, tags, cost_usd,
+     ended_at, api_key_id, service_tier, region, experiment_id, variant_id, prompt_version, prompt_hash, tags, cost_usd,
      uncached_input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens,
      reasoning_tokens, input_audio_tokens, output_audio_tokens, input_image_tokens,
      queue_ms, policy_ms, ttft_ms, total_ms, topic_partition, topic_offset, recorded_at)
   = (s.revision, s.request_id, s.attempt, s.source, s.tenant_id, s.user_id, s.conversation_id, s.operation, s.provider,
      s.request_model, s.response_model, s.provider_response_id, s.status, s.error_type, s.usage_source, s.cost_state,
      s.price_version, s.first_token_at, s.ended_at, s.api_key_id, s.service_tier, s.region, s.experiment_id,
-     s.variant_id, s.prompt_version, s.tags, s.cost_usd,
+     s.variant_id, s.prompt_version, s.prompt_hash, s.tags, s.cost_usd,
      s.uncached_input_tokens, s.cache_read_tokens, s.cache_write_5m_tokens, s.cache_write_1h_tokens, s.output_tokens,
      s.reasoning_tokens, s.input_audio_tokens, s.output_audio_tokens, s.input_image_tokens,
      s.queue_ms, s.policy_ms, s.ttft_ms, s.total_ms, s.topic_partition, s.topic_offset, s.recorded_at)

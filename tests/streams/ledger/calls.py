@@ -46,6 +46,7 @@ def call(**changes: object) -> Body:
         "latency": {"queue_ms": 1.5, "policy_ms": 0.25, "ttft_ms": _random.uniform(1, 900), "total_ms": 900.5},
         "tags": {"team": "search"}, "api_key_id": "key-1", "service_tier": "default", "region": "local",
         "experiment_id": "e", "variant_id": "v", "prompt_version": "p1",
+        "prompt_hash": "5e884898da28047151d0e56f8dc62927",
     }  # fmt: skip
     return {name: value for name, value in {**body, **changes}.items() if value is not None}
 

@@ -51,7 +51,14 @@ def test_every_field_reaches_the_fact() -> None:
     assert (fact.cache_write_1h_tokens, fact.output_tokens, fact.queue_ms) == (30, 400, 1.5)
     assert fact.tags == '{"team":"search"}'
     assert (fact.topic_partition, fact.topic_offset) == (0, 0)
-    assert None not in (fact.user_id, fact.conversation_id, fact.region, fact.variant_id, fact.prompt_version)
+    assert None not in (
+        fact.user_id,
+        fact.conversation_id,
+        fact.region,
+        fact.variant_id,
+        fact.prompt_version,
+        fact.prompt_hash,
+    )
 
 
 def test_absent_usage_latency_and_price_are_null_not_zero() -> None:

@@ -46,6 +46,16 @@ async def test_a_plain_request_is_answered_and_billed_once(books: Books) -> None
     assert (call.tags, call.user_id, call.status, call.usage) == ({"team": "red"}, "u", "ok", answer.usage)
 
 
+async def test_calls_with_the_same_prompt_are_known_by_it(books: Books) -> None:
+    requests = [ask(f"{text} [[sim out=3]]", user_id=str(n)) for n, text in enumerate(("one", "two", "one"))]
+    ids = await books.send_all(requests)
+    await books.outcomes(ids)
+    await books.agree(ids)
+    one, two, again = [books.calls_of(request.request_id)[0].prompt_hash for request in requests]
+    assert one == again != two
+    assert one is not None
+
+
 async def test_requests_of_all_protocols_cost_what_the_provider_bills(books: Books) -> None:
     models = {"sim-openai": "gpt-4o-mini", "sim-azure": "gpt-4o-mini", "sim-anthropic": "claude-sonnet-4-5"}
     requests = [
