@@ -268,6 +268,7 @@ class _Cells:
             "era": str(self._era),
             "at": self._at(part),
             "keys": "".join(f", {column} AS k{number}" for number, column in enumerate(columns)),
+            "names": "".join(f", k{number}" for number in range(len(columns))),
             "table": part.table,
             "where": " AND ".join([part.where, *wanted]),
         }

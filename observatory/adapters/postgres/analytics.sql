@@ -13,21 +13,22 @@ SELECT {era} AS era, {at} AS at{keys}, calls, errors, unpriced_calls, estimated_
   FROM ledger.{table} AS c WHERE {where}
 
 -- name: durations
--- The buckets of both histograms, one a row: 0 latency, 1 time to the first token.
-SELECT {era} AS era, {at} AS at{keys}, kind, (x + 549755813888) >> 40 AS i,
-       x - (((x + 549755813888) >> 40) << 40) AS n
-  FROM ledger.{table} AS c,
-       LATERAL (SELECT 0 AS kind, unnest(c.latency_ms_hist) AS x
-                UNION ALL SELECT 1, unnest(c.ttft_ms_hist)) AS h
- WHERE {where}
+-- The buckets of both histograms, one a row: 0 latency, 1 time to the first token; x is index * 2^40 + count.
+SELECT era, at{names}, 0 AS kind, (x + 549755813888) >> 40 AS i, x
+  FROM (SELECT {era} AS era, {at} AS at{keys}, unnest(c.latency_ms_hist) AS x
+          FROM ledger.{table} AS c WHERE {where}) AS latencies
+UNION ALL
+SELECT era, at{names}, 1, (x + 549755813888) >> 40, x
+  FROM (SELECT {era} AS era, {at} AS at{keys}, unnest(c.ttft_ms_hist) AS x
+          FROM ledger.{table} AS c WHERE {where}) AS ttfts
 
 -- name: fact_durations
-SELECT {era} AS era, {at} AS at{keys}, kind, i::bigint AS i, 1::bigint AS n
+SELECT {era} AS era, {at} AS at{keys}, kind, i::bigint AS i, (i::bigint << 40) + 1 AS x
   FROM ledger.{table} AS c, LATERAL (VALUES (0, latency_index), (1, ttft_index)) AS h (kind, i)
  WHERE {where} AND i IS NOT NULL
 
 -- name: no_durations
-SELECT 0 AS era, '-infinity'::timestamptz AS at{keys}, 0 AS kind, 0::bigint AS i, 0::bigint AS n WHERE false
+SELECT 0 AS era, '-infinity'::timestamptz AS at{keys}, 0 AS kind, 0::bigint AS i, 0::bigint AS x WHERE false
 
 -- name: nothing
 SELECT 0 AS era, '-infinity'::timestamptz AS at{keys}, 0::bigint AS calls, 0::bigint AS errors,
@@ -72,10 +73,10 @@ WITH grouped AS MATERIALIZED (
    GROUP BY era, at{keys}
   HAVING sum(calls) <> 0 OR sum(not_sent_calls) <> 0 OR sum(cost_usd) <> 0
 ), elements AS MATERIALIZED (
-  SELECT era, at, ARRAY[{names}]::text[] AS names, kind, i, sum(n) AS n
+  SELECT era, at, ARRAY[{names}]::text[] AS names, kind, i, sum(x) - count(*)::numeric * (i << 40) AS n
     FROM ({durations}) AS cells
    GROUP BY era, at{keys}, kind, i
-  HAVING sum(n) > 0
+  HAVING sum(x) > count(*)::numeric * (i << 40)
 ), top AS MATERIALIZED (
   SELECT names FROM ({ranking}) AS ranking ORDER BY value DESC NULLS LAST, names LIMIT {top}
 ), sums AS (
