@@ -29,7 +29,7 @@ SELECT start_us, touched_at < streams.traces_until() - $12::interval AS closed,
    AND ($5::text IS NULL OR state->'user_ids' @> to_jsonb($5::text))
    AND ($6::text IS NULL OR state->'models' @> to_jsonb($6::text))
    AND ($7::numeric IS NULL OR cost_usd >= $7)
-   AND ($8::bigint IS NULL OR end_us - start_us >= $8)
+   AND ($8::bigint IS NULL OR duration_us >= $8)
    AND ($9::boolean IS NULL OR (errors > 0) = $9)
    AND ($10::bigint IS NULL OR (start_us, trace_id) < ($10, $11::text))
  ORDER BY start_us DESC, trace_id DESC LIMIT $13
