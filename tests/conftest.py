@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from tests.stack import LiveStack, live_stack
+from tests.streams.ledger.calls import begin_anew
 
 # A busy machine is slow at times; what takes too long is ended by pytest's own limit.
 settings.register_profile("any-machine", deadline=None)
@@ -16,9 +17,20 @@ settings.load_profile("any-machine")
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LiveStack]:
-    """Kafka and PostgreSQL, shared by all tests of a run: use topics, tables and ids of your own."""
+    """Kafka and PostgreSQL, started once for each process of a run and shared by all its tests.
+
+    Use topics, tables and ids of your own. A migrated database is `await new_database(stack)`, a copy made in a tenth
+    of a second; topics and empty tables in it are `new_ground(stack.kafka, url)`. A file's tests run in one process in
+    their order, other files beside them in another. Who keeps a service away starts a stack with `live_stack`.
+    """
     with live_stack() as live:
         yield live
+
+
+@pytest.fixture(scope="module", autouse=True)
+def calls_of_this_file(request: pytest.FixtureRequest) -> None:
+    """The calls that a file's tests make up are the same, whichever files its process ran before."""
+    begin_anew(request.node.nodeid)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

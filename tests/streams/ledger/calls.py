@@ -25,6 +25,11 @@ CE_TYPE = ("ce_type", b"llm.call.recorded.v1")
 _random = random.Random(4)
 
 
+def begin_anew(seed: str) -> None:
+    """What follows depends on the seed alone, not on what was made before."""
+    _random.seed(seed)
+
+
 def new_id() -> str:
     return str(UUID(int=_random.getrandbits(128), version=4))
 
