@@ -212,9 +212,14 @@ def explain(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, p['loc'])) or 'body'}: {p['msg']}" for p in problems[:8])
 
 
+def new_admin(settings: KafkaSettings, client_id: str) -> AIOKafkaAdminClient:
+    """Asks and changes the broker itself; not started yet."""
+    return AIOKafkaAdminClient(**_client_options(settings), client_id=client_id)
+
+
 async def create_topics(settings: KafkaSettings) -> list[str]:
     """Creates the topics of the catalogue and their dead letters that do not exist; returns their names."""
-    admin = AIOKafkaAdminClient(**_client_options(settings), client_id="observatory-migrate")
+    admin = new_admin(settings, "observatory-migrate")
     await admin.start()
     try:
         return await _create_missing(admin, settings)

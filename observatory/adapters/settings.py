@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     streams: Count = 1
     streams_only: str = Field("", pattern=r"^[a-z_,]*$")
     """Names of processors, with commas: the stream workers run these alone, in a consumer group of their own."""
+    data_dir: Path = Path("/")
+    """Where the stack's data is: the ledger watches how full that disk is."""
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     facts_retention_days: Annotated[int, Field(ge=1)] = 400
     anomaly_warm_up_s: Annotated[int, Field(ge=10)] = 3600

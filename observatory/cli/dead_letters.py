@@ -12,13 +12,12 @@ from datetime import UTC, datetime
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from observatory.adapters.kafka import Record, new_consumer, new_producer
+from observatory.adapters.lag import RETRIED_GROUP
 from observatory.adapters.settings import KafkaSettings
 from observatory.cli.following import follow, partitions_of
 from observatory.cli.outside import kafka_problems
 from observatory.cli.problems import Problem, wrong_usage
 from schemas.topics import DLQ_SUFFIX, TOPICS, Topic
-
-GROUP = "observatory-dlq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ async def _remember(kafka: KafkaSettings, topic: Topic, below: int) -> None:
 
 async def _group_member(kafka: KafkaSettings, topic: Topic) -> tuple[AIOKafkaConsumer, TopicPartition]:
     """A consumer under the group's name that never joins it, and the one partition of the dead letters."""
-    consumer = new_consumer(kafka, "observatory-dlq", group_id=kafka.topic_prefix + GROUP)
+    consumer = new_consumer(kafka, "observatory-dlq", group_id=kafka.topic_prefix + RETRIED_GROUP)
     await consumer.start()
     try:
         partitions = await partitions_of(consumer, kafka.topic_prefix + topic.dlq)

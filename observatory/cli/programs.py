@@ -53,7 +53,11 @@ def parts_of(config: Settings, folder: Path, environ: Mapping[str, str] = os.env
     """The programs in the order of their start. `folder` is where the simulator's bill goes."""
     base = config.metrics_port or METRICS_BASE
     shared = {name: value for name, value in environ.items() if name.startswith(HANDED_ON)}
-    shared |= {"OBSERVATORY_KAFKA": config.kafka.bootstrap, "OBSERVATORY_DATABASE_URL": config.database_url}
+    shared |= {
+        "OBSERVATORY_KAFKA": config.kafka.bootstrap,
+        "OBSERVATORY_DATABASE_URL": config.database_url,
+        "OBSERVATORY_DATA_DIR": str(folder),
+    }
     return (
         *_simulator(config, folder),
         *_numbered(LEDGER, "streams.ledger", config.ledgers, shared, base + LEDGER_PORTS, 20),

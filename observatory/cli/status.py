@@ -11,23 +11,22 @@ from infra.native import stack
 from infra.native.stack import ProcessStatus
 from observatory.adapters.bill import BillStatus, BillUnavailable, SimulatorBill
 from observatory.adapters.kafka import topic_name
+from observatory.adapters.lag import Lag, read_lags, working_groups
 from observatory.adapters.postgres.costs import watermark
 from observatory.adapters.settings import Settings
 from observatory.adapters.verification import Busy, read_busy
 from observatory.cli.costs import watermark_line
-from observatory.cli.lag import Lag, read_lags
 from observatory.cli.options import Json
 from observatory.cli.output import add_row, print_json, stdout, table
 from observatory.cli.outside import database, kafka_problems, settings
 from observatory.cli.problems import FAILED, Problem
 from observatory.cli.programs import Part, data_dir, parts_of, stack_spec
 from observatory.cli.up import addresses, ill
-from schemas.topics import CHAT_REQUESTS, LLM_CALLS, topic_named
+from schemas.topics import LLM_CALLS
 from streams.folds.catalogue import STREAMED_TOPICS
 
 T = TypeVar("T")
 PATIENCE_S = 5.0
-CHAT_GROUP, LEDGER_GROUP, STREAMS_GROUP = "chat-workers", "ledger", "streams"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,14 +110,8 @@ async def _ill_ones(parts: tuple[Part, ...]) -> dict[str, str]:
 
 
 async def _lags(config: Settings) -> list[Lag]:
-    prefix = config.kafka.topic_prefix
-    groups = [
-        (prefix + CHAT_GROUP, topic_name(config.kafka, CHAT_REQUESTS)),
-        (prefix + LEDGER_GROUP, topic_name(config.kafka, LLM_CALLS)),
-        *((prefix + STREAMS_GROUP, topic_name(config.kafka, topic_named(name))) for name in STREAMED_TOPICS),
-    ]
     with kafka_problems(config.kafka):
-        return await read_lags(config.kafka, groups)
+        return await read_lags(config.kafka, working_groups(config.kafka, STREAMED_TOPICS))
 
 
 async def _state(config: Settings) -> tuple[Busy, datetime | None]:

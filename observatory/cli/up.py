@@ -21,6 +21,7 @@ from observatory.cli.output import add_row, print_json, stderr, stdout, table
 from observatory.cli.outside import settings, without_password
 from observatory.cli.problems import Problem
 from observatory.cli.programs import Part, data_dir, parts_of, stack_spec
+from observatory.cli.scraping import write_prometheus_config
 
 HEALTHY_S = 45.0
 _PAUSE_S = 0.05
@@ -81,6 +82,7 @@ async def _start(config: Settings, timings: Timings) -> bool:
         was_running = await asyncio.to_thread(stack.is_running, spec)
         with timings.step("Kafka and PostgreSQL"):
             await asyncio.to_thread(stack.prepare, spec)
+            write_prometheus_config(parts, folder)
             await asyncio.to_thread(stack.start, spec)
         with timings.step("migrations and topics"):
             await migrate_all(config)

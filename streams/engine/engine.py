@@ -47,6 +47,10 @@ class Engine:
         self._seek = seek
         self.applier = Applier(pool, folds, owner, relays, self._send)
         self._readers = {name: self.applier.sinks(name) for name in self.applier.topics}
+        for name in self._readers:
+            metrics.DEAD_LETTERS.labels(name)  # 0 is shown too: of a series that begins at 1 nobody sees the increase
+        for name in self.applier.folds:
+            metrics.FAILED.labels(name)
         self._lock = asyncio.Lock()
         self._drains = Drains()
         self.lag: dict[str, int] = {}

@@ -10,7 +10,6 @@ FENCED = Counter("observatory_stream_fenced_total", "Batches dropped because ano
 GAPS = Counter("observatory_stream_gaps_total", "Times that records were read again from the stored offset")
 LOST_RECORDS = Counter("observatory_stream_lost_records_total", "Records that the broker deleted unread")
 LAG = Gauge("observatory_stream_lag_records", "Records not applied yet, of the slowest fold", ["topic"])
-WATERMARK_AGE = Gauge("observatory_stream_watermark_age_seconds", "How far back everything is applied", ["fold"])
 LEADING = Gauge("observatory_stream_leading", "Whether this process does what only one does")
 ANOMALY_SERIES = Gauge(
     "observatory_anomaly_series", "Series, a tenant's calls to a model, that are watched for anomalies"

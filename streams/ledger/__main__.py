@@ -16,6 +16,7 @@ from observatory.adapters.tracing import Tracing
 from schemas.topics import LLM_CALLS
 from streams.ledger.alerting import watch
 from streams.ledger.loop import Loop
+from streams.ledger.metrics import watch_disk
 from streams.ledger.progress import Progress
 from streams.ledger.retention import keep_clean
 from streams.ledger.rolling import keep_rolling
@@ -61,6 +62,7 @@ async def main(settings: Settings, stop: asyncio.Event, group: str = SINK) -> No
         retention_days=settings.facts_retention_days,
     )  # fmt: skip
     server = MetricsServer(settings.metrics_host, settings.metrics_port, lambda: _health(progress))
+    watch_disk(settings.data_dir)
     await server.start()
     tracing.start()
     beside = [

@@ -1,5 +1,8 @@
 """The numbers that the ledger shows at `/metrics`."""
 
+import shutil
+from pathlib import Path
+
 from prometheus_client import Counter, Gauge, Histogram
 
 EVENTS = Counter("observatory_ledger_events_total", "Records of llm.calls that were applied")
@@ -26,3 +29,11 @@ ALERT_LOOK_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
 )
 ROLLED = Counter("observatory_ledger_rolled_total", "Hours and days that were summed")
+DISK_FREE = Gauge("observatory_disk_free_bytes", "Free in the file system that the stack's data folder is in")
+DISK_SIZE = Gauge("observatory_disk_size_bytes", "Size of the file system that the stack's data folder is in")
+
+
+def watch_disk(folder: Path) -> None:
+    """Has both asked whenever they are shown."""
+    DISK_FREE.set_function(lambda: shutil.disk_usage(folder).free)
+    DISK_SIZE.set_function(lambda: shutil.disk_usage(folder).total)

@@ -5,6 +5,7 @@ the poll that found that out.
 """
 
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -33,6 +34,9 @@ class Progress:
         self._noted_at = 0.0
         self._moved_at = time.monotonic()
         self._complete_until: dict[int, datetime] = {}
+        self._watermark: datetime | None = None
+        # Asked when it is shown: while nothing can be noted, the age grows all the same.
+        metrics.WATERMARK_AGE.set_function(self._watermark_age_s)
         self.lag = 0
         self.waiting_for = ""
 
@@ -80,11 +84,13 @@ class Progress:
         marks = {part: self._consumer.highwater(TopicPartition(self._topic, part)) for part in positions}
         self.lag = sum(max(0, (marks[part] or 0) - self._applied[part]) for part in positions)
         metrics.LAG.set(self.lag)
-        watermark = self.watermark(positions)
-        if watermark is not None:
-            metrics.WATERMARK_AGE.set(max(0.0, time.time() - watermark.timestamp()))
+        self._watermark = self.watermark(positions)
         if self.lag == 0 and self._polled_lately():
             self._moved_at = time.monotonic()
+
+    def _watermark_age_s(self) -> float:
+        """NaN while there is no watermark."""
+        return math.nan if self._watermark is None else max(0.0, time.time() - self._watermark.timestamp())
 
     def _polled_lately(self) -> bool:
         newest = max((newest for _, newest in self._polls.values()), default=time.time() * 1000)

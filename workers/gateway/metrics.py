@@ -13,6 +13,7 @@ _SECONDS = Histogram(
 )
 WAITING = Gauge("observatory_gateway_waiting", "Requests whose answer somebody here waits for")
 LIVE_WATCHERS = Gauge("observatory_gateway_live_watchers", "Connections to the live feed")
+REACHABLE = Gauge("observatory_gateway_reachable", "Whether what the gateway needs answers it", ["dependency"])
 
 
 @lru_cache(maxsize=1024)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from observatory.adapters.answers import AnswerListener
 from workers.gateway.access import KeyRing
 from workers.gateway.database import Database, DatabaseAway
+from workers.gateway.metrics import REACHABLE
 
 PATIENCE_S = 1.0
 
@@ -34,7 +35,10 @@ class Operations:
         return Response(orjson.dumps(state), 200 if ready else 503, media_type="application/json")
 
     async def metrics(self, _: Request) -> Response:
-        """Prometheus' text format."""
+        """Prometheus' text format; what the gateway needs is asked for it."""
+        kafka, database = await asyncio.gather(self._kafka(), self._postgres())
+        REACHABLE.labels("kafka").set(kafka == "ok")
+        REACHABLE.labels("database").set(database == "ok")
         return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     async def _kafka(self) -> str:

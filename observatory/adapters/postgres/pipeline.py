@@ -1,0 +1,63 @@
+"""How the whole pipeline stands: what waits to be published, what is not settled, which alerts and budgets stand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from observatory.adapters.postgres.freshness import Reached, read_freshness
+from observatory.adapters.postgres.pool import Connection
+from observatory.adapters.postgres.queries import load_queries
+
+_SQL = load_queries("observatory.adapters.postgres", "pipeline.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Rows of one kind (`calls`, `outcomes`, `alerts`, `adjustments`) that the broker has not acknowledged."""
+
+    what: str
+    waiting: int
+    oldest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many alerts of a kind and severity are raised and not resolved."""
+
+    kind: str
+    severity: str
+    alerts: int
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetUse:
+    """The used share of a budget in its period, what is held included; above 1 it is exceeded."""
+
+    tenant_id: str
+    budget_id: str
+    hard: bool
+    used_ratio: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """All of it, at one moment."""
+
+    outbox: Sequence[Outbox]
+    unknown_calls: int
+    alerts: Sequence[Standing]
+    budgets: Sequence[BudgetUse]
+    reached: Sequence[Reached]
+    database_bytes: int
+
+
+async def read_pipeline(connection: Connection, most_budgets: int) -> Pipeline:
+    """Asks for it; of budgets the `most_budgets` of which most is used."""
+    _, reached = await read_freshness(connection)
+    return Pipeline(
+        outbox=[Outbox(*row) for row in await connection.fetch(_SQL["outbox"])],
+        unknown_calls=await connection.fetchval(_SQL["unknown_calls"]),
+        alerts=[Standing(*row) for row in await connection.fetch(_SQL["standing_alerts"])],
+        budgets=[BudgetUse(*row) for row in await connection.fetch(_SQL["budgets"], most_budgets)],
+        reached=reached,
+        database_bytes=await connection.fetchval(_SQL["database_bytes"]),
+    )
