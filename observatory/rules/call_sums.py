@@ -5,6 +5,7 @@ Whatever can be taken back later is a sum here: a revision replaces a call by ad
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from operator import add, sub
 
 import msgspec
 
@@ -23,8 +24,11 @@ INPUT = (0, 1, 2, 3, 6, 8)
 def plain(amount: Decimal) -> Decimal:
     """The one spelling of an amount: equal sums are equal texts, whatever was added in between."""
     amount = MONEY.normalize(amount)
-    exponent = amount.as_tuple().exponent
-    return MONEY.quantize(amount, Decimal(1)) if isinstance(exponent, int) and exponent > 0 else amount
+    # From ten on the last zero may stand left of the point, and only then is there a look at the digits worth its time.
+    return MONEY.quantize(amount, _ONE) if amount.adjusted() > 0 and amount == amount.to_integral_value() else amount
+
+
+_ONE = Decimal(1)
 
 
 class Sums(msgspec.Struct, gc=False):
@@ -41,15 +45,16 @@ class Sums(msgspec.Struct, gc=False):
 
     def add(self, other: "Sums", sign: int = 1) -> None:
         """Adds the other, or takes it away."""
-        combine = MONEY.add if sign > 0 else MONEY.subtract
+        combine, each = (MONEY.add, add) if sign > 0 else (MONEY.subtract, sub)
         self.requests += sign * other.requests
         self.calls += sign * other.calls
         self.errors += sign * other.errors
         self.unpriced_calls += sign * other.unpriced_calls
         self.estimated_calls += sign * other.estimated_calls
-        self.tokens = [a + sign * b for a, b in zip(self.tokens, other.tokens, strict=True)]
+        self.tokens = list(map(each, self.tokens, other.tokens))
         self.cost_usd = combine(self.cost_usd, other.cost_usd)
-        self.estimated_cost_usd = combine(self.estimated_cost_usd, other.estimated_cost_usd)
+        if other.estimated_cost_usd:
+            self.estimated_cost_usd = combine(self.estimated_cost_usd, other.estimated_cost_usd)
 
     def book(self, change: "Sums") -> None:
         """Adds a change to sums that are kept: equal sums are then written alike."""
@@ -116,6 +121,8 @@ def merged(counts: dict[str, int], deltas: Mapping[str, int], most: int) -> tupl
         else:
             sums.pop(name, None)
             left_out += count
+    if len(sums) <= most:
+        return sums, left_out
     kept, rest = _first(sums, most)
     return {name: sums[name] for name in kept}, left_out + sum(sums[name] for name in rest)
 
@@ -133,6 +140,8 @@ def merged_tallies(tallies: dict[str, Tally], deltas: Mapping[str, Tally], most:
             sums[name] = tally
         else:
             left_out += tally.n
+    if len(sums) <= most:
+        return sums, left_out
     kept, rest = _first(sums, most)
     return {name: sums[name] for name in kept}, left_out + sum(sums[name].n for name in rest)
 

@@ -25,7 +25,7 @@ class Turn(msgspec.Struct, gc=False, array_like=True, order=True):
     model: str
 
 
-class Series(msgspec.Struct, gc=False):
+class Series(msgspec.Struct, gc=False, omit_defaults=True):
     """Input tokens of turns 0, 1, …: sums that give their slope, the first, the last, the most; the most by model."""
 
     turns: int = 0
@@ -64,7 +64,7 @@ class Series(msgspec.Struct, gc=False):
         return (n * self.weighted - indexes * self.total) / (n * squares - indexes * indexes)
 
 
-class Conversation(msgspec.Struct):
+class Conversation(msgspec.Struct, gc=False, omit_defaults=True):
     """One conversation. `context` is over all turns, `earlier` over those before `recent`.
 
     `late_turns` are turns that came when all of `recent` were later ones: they are in the sums, not in the context.
@@ -91,16 +91,32 @@ class Conversation(msgspec.Struct):
 
 def place_turn(one: Conversation, request_id: str, turn: Turn | None) -> None:
     """Puts the turn of a request where it belongs, in place of what was known of it; None: it has none any more."""
-    one.recent = [other for other in one.recent if other.request_id != request_id]
+    others = [other for other in one.recent if other.request_id != request_id]
+    newest = others[-1] if others else one.floor
+    if turn is not None and len(others) == len(one.recent) and (newest is None or turn > newest):
+        one.recent.append(turn)
+        one.context.append(turn)
+        _keep_bounded(one)
+    else:
+        one.recent = others
+        _place_anew(one, turn)
+    one.growth = one.context.growth
+
+
+def _place_anew(one: Conversation, turn: Turn | None) -> None:
+    """A turn between others, or none any more: the context is what all of them give."""
     if turn is not None:
         if one.floor is not None and turn <= one.floor:
             one.late_turns += 1
         else:
             insort(one.recent, turn)
-    if len(one.recent) > MOST_TURNS:
-        one.floor = one.recent.pop(0)
-        one.earlier.append(one.floor)
+    _keep_bounded(one)
     one.context = one.earlier.copy()
     for other in one.recent:
         one.context.append(other)
-    one.growth = one.context.growth
+
+
+def _keep_bounded(one: Conversation) -> None:
+    if len(one.recent) > MOST_TURNS:
+        one.floor = one.recent.pop(0)
+        one.earlier.append(one.floor)

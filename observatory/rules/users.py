@@ -10,7 +10,7 @@ MOST_MODELS = 32
 MOST_SCORES = 32
 
 
-class User(msgspec.Struct):
+class User(msgspec.Struct, gc=False, omit_defaults=True):
     """What a user asked in one partition, or in all."""
 
     tenant_id: str

@@ -8,9 +8,11 @@ loses states and offsets together.
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+
+import asyncpg
+import msgspec
 
 from observatory.adapters.kafka import Record, Unreadable
 from observatory.adapters.postgres import streams as tables
@@ -24,17 +26,15 @@ from streams.engine.states import (
     AnyStates,
     Change,
     Effects,
-    Entry,
     FoldFailed,
-    Name,
+    Skipped,
     States,
+    Written,
     in_order,
     root_of,
 )
 
 log = logging.getLogger(__name__)
-
-Written = tuple[Name, Entry[Any], str]
 
 Send = Callable[[Sequence[Outgoing]], Awaitable[None]]
 
@@ -47,8 +47,7 @@ class OffsetsMoved(Exception):
     """Somebody else moved the offsets of a partition: nothing was written; find out where it stands and go on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(msgspec.Struct, gc=False):
     """A record that was read: `event` is None when it is for no fold."""
 
     record: Record
@@ -72,7 +71,7 @@ class Applier:
         self._states: dict[str, AnyStates] = {name: States(fold) for name, fold in self.folds.items()}
         self.positions: dict[Input, Stored] = {}
         self._placed: dict[Input, Stored] = {}
-        self._passed_over: set[tuple[str, str, int, int]] = set()
+        self._passed_over: set[Skipped] = set()
 
     @property
     def topics(self) -> list[str]:
@@ -154,7 +153,7 @@ class Applier:
         steps = []
         for (topic, part), arrived in by_input.items():
             last = arrived[-1].at
-            moment = datetime.fromtimestamp(last.time_ms / 1000, UTC)
+            moment = _moment(last.time_ms)
             for sink in self.sinks(topic):
                 source = Input(sink, topic, part)
                 known = self.positions[source]
@@ -196,7 +195,7 @@ class Applier:
         return changes
 
     def _key(self, fold: AnyFold, one: Arrived) -> str | None:
-        if one.event is None or self._skips(fold.name, one.at):
+        if one.event is None or (self._passed_over and (fold.name, *one.at[:3]) in self._passed_over):
             return None
         try:
             return fold.key(one.event)
@@ -211,22 +210,25 @@ class Applier:
         if missing:
             for part, key, version, text in await tables.load_states(connection, fold.name, missing):
                 states.put((part, key), version, text)
-        states.apply(changes, effects, self._skips)
+        states.apply(changes, effects, self._passed_over)
         changed = states.changed()
-        if changed:
-            await tables.keep_states(
-                connection,
-                fold.name,
-                [
-                    KeptState(*name, entry.version, datetime.fromtimestamp(entry.touched_ms / 1000, UTC), text)
-                    for name, entry, text in changed
-                ],
-            )
+        try:
+            await tables.add_states(connection, fold.name, [_row(one) for one in changed if one.new])
+        except asyncpg.UniqueViolationError as error:  # somebody put states there by another way
+            raise OffsetsMoved from error
+        await tables.keep_states(connection, fold.name, [_row(one) for one in changed if not one.new])
         metrics.EVENTS.labels(fold.name).inc(len(changes))
         return changed
 
-    def _skips(self, fold: str, at: At) -> bool:
-        return (fold, at.topic, at.part, at.offset) in self._passed_over
+
+def _row(one: Written) -> KeptState:
+    return KeptState(*one.name, one.entry.version, _moment(one.entry.touched_ms), one.text)
+
+
+@lru_cache(maxsize=4096)
+def _moment(time_ms: int) -> datetime:
+    """What a poll brings was appended within few milliseconds."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC)
 
 
 def _same(one: Stored | None, other: Stored | None) -> bool:

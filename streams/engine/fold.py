@@ -120,12 +120,15 @@ class Relay:
 
 
 _JOIN = "\x1e"
+_WIDEST = 4  # bytes of a character
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
 def key_of(*parts: str) -> str:
     """One key of several names; a very long one is hashed."""
     key = _JOIN.join(parts)
+    if len(key) * _WIDEST <= LONGEST_KEY_BYTES:
+        return key
     raw = key.encode()
     return key if len(raw) <= LONGEST_KEY_BYTES else "sha256:" + sha256(raw).hexdigest()
 

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from observatory.adapters.kafka import Record
 from observatory.adapters.postgres.streams import Input
 from streams.engine.applier import Arrived, arrive
-from streams.engine.fold import At, encode
+from streams.engine.fold import encode
 from streams.engine.states import AnyFold, AnyStates, Change, Effects, FoldFailed, States, in_order
 
 log = logging.getLogger(__name__)
@@ -87,13 +87,9 @@ class Replay:
     def _apply(self, fold: AnyFold, change: Change, effects: Effects) -> None:
         """As the live engine, passes over an event that a fold cannot take."""
         try:
-            self._states[fold.name].apply([change], effects, _never)
+            self._states[fold.name].apply([change], effects)
         except FoldFailed as failed:
             log.warning("%s is passed over: %s", failed.at, failed)
-
-
-def _never(_fold: str, _at: At) -> bool:
-    return False
 
 
 async def _records(consumer: AIOKafkaConsumer, tp: TopicPartition, start: int, end: int) -> AsyncIterator[list[Record]]:

@@ -1,33 +1,45 @@
 """The states of one fold in memory, and how events change them: the same code for the live engine and for replays."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Generic
+from collections.abc import Iterable, Set
+from typing import Any, Generic, NamedTuple
+
+import msgspec
 
 from streams.engine.fold import At, Fold, S, encode
 
 Name = tuple[int, str]
 """Partition and key of a state."""
 
+Skipped = tuple[str, str, int, int]
+"""A fold, and topic, partition and offset of an event that it is not to take."""
 
-@dataclass(slots=True)
-class Entry(Generic[S]):
-    """One state; `version` counts its changes. `size` is that of its JSON when it was last read or written."""
+
+class Entry(msgspec.Struct, Generic[S], gc=False):
+    """One state; `version` counts its changes, of which `stored` are in the database. `size` is that of its JSON when
+    it was last read or written."""
 
     state: S | None = None
     version: int = 0
     touched_ms: int = 0
-    changed: bool = False
+    stored: int = 0
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, gc=False):
     """An event for the state of a key."""
 
     name: Name
     event: object
     at: At
+
+
+class Written(NamedTuple):
+    """A state that has to be written, as JSON; `new`: it is not in the database."""
+
+    name: Name
+    entry: Entry[Any]
+    text: str
+    new: bool
 
 
 class FoldFailed(Exception):
@@ -63,6 +75,7 @@ class States(Generic[S]):
     def __init__(self, fold: Fold[S]) -> None:
         self.fold = fold
         self._entries: dict[Name, Entry[S]] = {}
+        self._changed: dict[Name, Entry[S]] = {}
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -70,56 +83,75 @@ class States(Generic[S]):
 
     def missing(self, names: Iterable[Name]) -> list[Name]:
         """Those that are not in memory."""
-        return [name for name in dict.fromkeys(names) if name not in self._entries]
+        entries = self._entries
+        return [name for name in dict.fromkeys(names) if name not in entries]
 
     def put(self, name: Name, version: int, text: str) -> None:
         """A state as it is stored."""
         self.bytes += len(text)
-        self._entries[name] = Entry(self.fold.decode(text), version, size=len(text))
+        self._entries[name] = Entry(self.fold.decode(text), version, stored=version, size=len(text))
 
-    def apply(self, changes: Iterable[Change], out: Effects, skip: Callable[[str, At], bool]) -> None:
-        """Applies the changes in this order, but for those events that `skip(fold, at)` names.
+    def apply(self, changes: Iterable[Change], out: Effects, passed_over: Set[Skipped] = frozenset()) -> None:
+        """Applies the changes in this order, but for events that are passed over.
 
         A state that is not in memory does not exist yet. Raises `FoldFailed`; the states are then spoilt.
         """
-        fold, entries, apply = self.fold, self._entries, self.fold.apply
+        fold, entries, changed, apply = self.fold, self._entries, self._changed, self.fold.apply
         for change in changes:
-            at = change.at
-            if skip(fold.name, at):
+            name, at = change.name, change.at
+            if passed_over and (fold.name, *at[:3]) in passed_over:
                 continue
-            entry = entries.pop(change.name, None) or Entry()
-            entries[change.name] = entry  # the newest last
+            entry = entries.pop(name, None) or Entry()
+            entries[name] = entry  # the newest last
             out.begin(at)
             try:
                 state = apply(entry.state, change.event, at, out)
             except Exception as error:
                 raise FoldFailed(fold.name, at, error) from error
             if state is not None:
-                entry.state, entry.changed = state, True
+                entry.state = state
                 entry.version += 1
                 entry.touched_ms = max(at.time_ms, entry.touched_ms)
+                changed[name] = entry
 
-    def changed(self) -> list[tuple[Name, Entry[S], str]]:
-        """What has to be written, with its JSON."""
-        found = [(name, entry) for name, entry in self._entries.items() if entry.changed and entry.state is not None]
-        return [(name, entry, encode(entry.state)) for name, entry in found if entry.state is not None]
+    def changed(self) -> list[Written]:
+        """What has to be written."""
+        return [
+            Written(name, entry, encode(entry.state), entry.stored == 0)
+            for name, entry in self._changed.items()
+            if entry.state is not None
+        ]
 
-    def kept(self, written: Iterable[tuple[Name, Entry[S], str]], most: int, most_bytes: int) -> None:
+    def kept(self, written: Iterable[Written], most: int, most_bytes: int) -> None:
         """What was written is unchanged from now on; the longest unused are forgotten where there are too many."""
-        for _, entry, text in written:
+        self._changed.clear()
+        for _, entry, text, _ in written:
             self.bytes += len(text) - entry.size
-            entry.size, entry.changed = len(text), False
-        while self._entries and (len(self._entries) > most or self.bytes > most_bytes):
-            self.bytes -= self._entries.pop(next(iter(self._entries))).size
+            entry.size, entry.stored = len(text), entry.version
+        for name in self._beyond(most, most_bytes):
+            self.bytes -= self._entries.pop(name).size
+
+    def _beyond(self, most: int, most_bytes: int) -> list[Name]:
+        """The longest unused ones that are too many, found in one go: a dictionary that lost its first entries looks
+        for the next one over all of their places."""
+        names, count, size = [], len(self._entries), self.bytes
+        for name, entry in self._entries.items():
+            if count <= most and size <= most_bytes:
+                break
+            names.append(name)
+            count, size = count - 1, size - entry.size
+        return names
 
     def forget(self, part: int | None = None) -> None:
         """Forgets all states, or those of a partition."""
         if part is None:
             self._entries.clear()
+            self._changed.clear()
             self.bytes = 0
             return
         for name in [name for name in self._entries if name[0] == part]:
             self.bytes -= self._entries.pop(name).size
+            self._changed.pop(name, None)
 
     def items(self) -> Iterable[tuple[Name, Entry[S]]]:
         """All that is in memory."""

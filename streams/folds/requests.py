@@ -17,7 +17,7 @@ from observatory.rules.instants import us_of
 from schemas.topics import FEEDBACK_ROUTED, LLM_CALLS
 from streams.engine.events import cost_of
 from streams.engine.fold import At, Fold, Out, key_of
-from streams.folds.shares import hand_on, shares
+from streams.folds.shares import NO_SHARES, hand_on, shares
 from streams.ledger.decode import EARLY_S, CallFields
 
 NAME = "requests"
@@ -61,7 +61,7 @@ class Score(msgspec.Struct, gc=False, array_like=True, order=True):
     millionths: int
 
 
-class RequestState(msgspec.Struct):
+class RequestState(msgspec.Struct, gc=False, omit_defaults=True):
     """Calls by attempt, scores by kind, name and giver.
 
     `more_calls`, `more_scores`: some have no place, the first attempts and the last names. `late_calls` are records of
@@ -85,7 +85,7 @@ def key(event: CallFields | Feedback) -> str:
 def apply(state: RequestState | None, event: CallFields | Feedback, at: At, out: Out) -> RequestState | None:
     """Takes in what is new of the request and hands on what that changes."""
     request = state or RequestState(event.tenant_id, str(event.request_id))
-    before = shares(request)
+    before = NO_SHARES if state is None else shares(state)
     known = _know_score(request, event) if isinstance(event, Feedback) else _know_call(request, event, at)
     if not known:
         return None
@@ -109,12 +109,13 @@ def _know_score(request: RequestState, given: Feedback) -> bool:
 
 
 def _know_call(request: RequestState, fields: CallFields, at: At) -> bool:
-    age_ms = at.time_ms - us_of(fields.started_at) // 1000
+    started_us = us_of(fields.started_at)
+    age_ms = at.time_ms - started_us // 1000
     if age_ms > _LATE_MS:
         request.late_calls += 1
         return True
     try:
-        call = _call(fields)
+        call = _call(fields, started_us)
     except Unreadable:
         return False  # the ledger puts it to the dead letters
     if call is None or age_ms < -_EARLY_MS:
@@ -132,7 +133,7 @@ def _know_call(request: RequestState, fields: CallFields, at: At) -> bool:
     return True
 
 
-def _call(fields: CallFields) -> Call | None:
+def _call(fields: CallFields, started_us: int) -> Call | None:
     """None for one that the ledger does not book. Raises `Unreadable` for a cost that it does not book."""
     usage = fields.usage
     if usage is not None and usage.reasoning_tokens > usage.output_tokens:
@@ -148,7 +149,7 @@ def _call(fields: CallFields) -> Call | None:
         prompt_version=fields.prompt_version,
         user_id=fields.user_id,
         conversation_id=fields.conversation_id,
-        started_us=us_of(fields.started_at),
+        started_us=started_us,
         tokens=None if usage is None else [tokens or 0 for tokens in msgspec.structs.astuple(usage)],
         cost_usd=cost_of(fields),
         estimated=fields.cost_state == "estimated",

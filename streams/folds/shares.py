@@ -24,6 +24,8 @@ CONVERSATIONS = "conversations"
 USERS = "users"
 
 DAY_US = 86_400_000_000
+NOT_SENT = "not_sent"
+
 _NOTHING = Sums()
 
 
@@ -51,14 +53,14 @@ class Judged(msgspec.Struct, gc=False):
         self.sums.add(other.sums, sign)
 
 
-class QualityChange(msgspec.Struct, frozen=True):
+class QualityChange(msgspec.Struct, gc=False, frozen=True):
     """What is to be added to a cell of quality."""
 
     dimensions: Dimensions
     judged: Judged
 
 
-class Share(msgspec.Struct):
+class Share(msgspec.Struct, gc=False):
     """What a request adds to its conversation or user; `turn` is its place in the conversation, if it was answered.
 
     `models` and `users` say how many calls were theirs.
@@ -76,7 +78,7 @@ class Share(msgspec.Struct):
 _NO_SHARE = Share()
 
 
-class ShareChange(msgspec.Struct, frozen=True):
+class ShareChange(msgspec.Struct, gc=False, frozen=True):
     """What is to be added to a conversation or user, by its name; `turn` replaces what was if `turn_changed`."""
 
     tenant_id: str
@@ -86,7 +88,7 @@ class ShareChange(msgspec.Struct, frozen=True):
     turn_changed: bool
 
 
-class Shares(msgspec.Struct):
+class Shares(msgspec.Struct, gc=False):
     """All that a request contributes."""
 
     quality: dict[Dimensions, Judged] = {}
@@ -94,14 +96,18 @@ class Shares(msgspec.Struct):
     users: dict[str, Share] = {}
 
 
+NO_SHARES = Shares()
+
+
 def shares(request: RequestState) -> Shares:
     """What the request contributes as it is known."""
     found = Shares()
     for call in request.calls:
+        sums = None if call.status == NOT_SENT else _sums(call)
         if call.conversation_id is not None:
-            _book(found.conversations, call.conversation_id, call)
+            _book(found.conversations, call.conversation_id, call, sums)
         if call.user_id is not None:
-            _book(found.users, call.user_id, call)
+            _book(found.users, call.user_id, call, sums)
     answer = _answer(request.calls)
     if answer is not None:
         _judge(found, request, answer)
@@ -157,26 +163,33 @@ def _count_differences(was: Mapping[str, int], now: Mapping[str, int]) -> dict[s
     return {name: delta for name, delta in deltas.items() if delta}
 
 
-def _book(shares_: dict[str, Share], name: str, call: Call) -> None:
+def _book(shares_: dict[str, Share], name: str, call: Call, sums: Sums | None) -> None:
+    """`sums` are those of the call, None for one that was not sent; they are never changed in place."""
     share = shares_.get(name)
     if share is None:
         share = shares_[name] = Share(first_us=call.started_us, last_us=call.started_us)
-    share.first_us = min(share.first_us, call.started_us)
-    share.last_us = max(share.last_us, call.started_us)
-    if call.status == "not_sent":
-        return
-    if share.sums.calls:
-        share.sums.add(_sums(call))
     else:
-        share.sums = _sums(call)
-        share.sums.requests = 1
+        share.first_us = min(share.first_us, call.started_us)
+        share.last_us = max(share.last_us, call.started_us)
+    if sums is None:
+        return
+    share.sums = _together(share.sums, sums) if share.sums.calls else sums
     share.models[call.model] = share.models.get(call.model, 0) + 1
     if call.user_id is not None:
         share.users[call.user_id] = share.users.get(call.user_id, 0) + 1
 
 
+def _together(sums: Sums, more: Sums) -> Sums:
+    """Of several calls of one request."""
+    both = msgspec.structs.replace(sums)
+    both.add(more)
+    both.requests = 1
+    return both
+
+
 def _sums(call: Call) -> Sums:
     return Sums(
+        requests=1,
         calls=1,
         errors=int(call.status == "error"),
         unpriced_calls=int(call.cost_usd is None),
@@ -189,8 +202,13 @@ def _sums(call: Call) -> Sums:
 
 def _answer(calls: list[Call]) -> Call | None:
     """The call that gave the answer: the last that went well, else the last that was sent."""
-    sent = [call for call in calls if call.status != "not_sent"]
-    return next((call for call in reversed(sent) if call.status == "ok"), sent[-1] if sent else None)
+    last_sent = None
+    for call in reversed(calls):
+        if call.status == "ok":
+            return call
+        if last_sent is None and call.status != NOT_SENT:
+            last_sent = call
+    return last_sent
 
 
 def _judge(found: Shares, request: RequestState, answer: Call) -> None:
@@ -207,7 +225,6 @@ def _judge(found: Shares, request: RequestState, answer: Call) -> None:
         judged = found.quality.get(dimensions)
         if judged is None:
             judged = found.quality[dimensions] = Judged(sums=_sums(answer))
-            judged.sums.requests = 1
         judged.tally.score(score.millionths)
         for share in (conversation, user):
             if share is not None:

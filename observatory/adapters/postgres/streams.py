@@ -100,8 +100,20 @@ async def load_states(
 
 async def keep_states(connection: Connection, table: str, states: Iterable[KeptState]) -> None:
     """Writes states, new ones and over old ones. They are sorted, so that two writers never wait in a circle."""
-    columns = map(list, zip(*sorted(states), strict=True))
-    await connection.execute(_SQL["keep_states"].format(table=table), *columns)
+    if ordered := sorted(states):
+        columns = map(list, zip(*ordered, strict=True))
+        await connection.execute(_SQL["keep_states"].format(table=table), *columns)
+
+
+async def add_states(connection: Connection, table: str, states: Iterable[KeptState]) -> None:
+    """Writes states that are new, for half of what it costs to look first whether they are.
+
+    Raises `asyncpg.UniqueViolationError` for one that is there: nobody else may write states of these partitions.
+    """
+    if ordered := sorted(states):
+        await connection.copy_records_to_table(
+            table, schema_name="streams", columns=KeptState._fields, records=ordered
+        )  # fmt: skip
 
 
 async def all_states(database: Database, table: str, part: int) -> list[KeptState]:

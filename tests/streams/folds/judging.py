@@ -69,9 +69,9 @@ def run(events: Iterable[Event], appended_ms: int = APPENDED_MS) -> Ran:
     for offset, event in enumerate(events):
         effects = Effects()
         at = At("a.topic", 0, offset, appended_ms, "")
-        states[REQUESTS.name].apply([Change((0, key(event)), event, at)], effects, lambda *_: False)
+        states[REQUESTS.name].apply([Change((0, key(event)), event, at)], effects)
         for child in FOLDS[1:]:
-            states[child.name].apply(effects.derived.pop(child.name, []), effects, lambda *_: False)
+            states[child.name].apply(effects.derived.pop(child.name, []), effects)
         assert not effects.derived, "an event for a fold that does not exist"
     found = {name: {key: entry.state for (_, key), entry in one.items() if entry.state} for name, one in states.items()}
     # A cell from which everything was taken back says nothing, as one that never was.
