@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help services install run down clean test lint bench
+.PHONY: help services web tools web-types install run down clean test lint bench
 .SILENT:
 
 BIN := .venv/bin
@@ -14,7 +14,7 @@ KEY := $(shell cat requirements.lock pyproject.toml | sha256sum | cut -c1-16)
 STAMP := .venv/installed-$(KEY)
 
 help: ## List the targets
-	awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 run: install ## Start the stack, send 200 requests through it, show what they cost; leaves it running
 	echo "Starting the stack"
@@ -30,7 +30,7 @@ clean: install ## Stop the stack and remove the data of Kafka and PostgreSQL
 	echo "Stopping the stack and removing its data"
 	$(BIN)/observatory down --clean
 
-test: lint ## Check the code and run all tests, on ports and data of their own
+test: lint tools ## Check the code and run all tests, on ports and data of their own
 	echo "Running the tests"
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
@@ -38,18 +38,31 @@ bench: install ## Measure throughput and latency, with CPU by process
 	echo "Measuring"
 	$(BIN)/python -m loadtests.bench
 
-lint: install ## Check style, types and who imports whom
+lint: install tools ## Check style, types and who imports whom
 	echo "Checking style, types and imports"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	cd web && npm run --silent types && npm run --silent lint
 
-install: services $(STAMP) ## Install what is missing: Kafka, PostgreSQL with TimescaleDB, Python packages
+install: services $(STAMP) web ## Install what is missing: Kafka, PostgreSQL with TimescaleDB, Python packages; build the web page
 
 services:
 	echo "Checking what is installed"
 	python3 infra/native/install.py
+
+# After the environment of Python, in which a Node.js may be put.
+web: $(STAMP)
+	python3 infra/native/web.py
+
+tools: $(STAMP)
+	python3 infra/native/web.py --tools
+	python3 infra/native/install.py --browser
+
+web-types: tools ## Make the web page's types of the API anew
+	$(BIN)/python -m workers.gateway.openapi web/openapi.json
+	cd web && npm run --silent api
 
 # uv lives in an environment of its own, since `uv pip sync` removes from ours whatever the lock file does not name.
 $(STAMP): | services

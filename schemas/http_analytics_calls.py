@@ -95,7 +95,8 @@ class CostFigures(Body):
     """Calls that were sent and what they cost.
 
     `cost_usd` lacks the unpriced calls; what is estimated is a part of it. Token buckets are disjoint but for
-    reasoning, which is a part of the output. The average is over the calls with a price.
+    reasoning, which is a part of the output; `tokens` are all of them, `input_tokens` those that were read. The average
+    is over the calls with a price.
     """
 
     calls: int
@@ -103,6 +104,8 @@ class CostFigures(Body):
     unpriced_calls: int
     estimated_calls: int
     not_sent_calls: int
+    tokens: int
+    input_tokens: int
     uncached_input_tokens: int
     cache_read_tokens: int
     cache_write_5m_tokens: int

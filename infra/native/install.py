@@ -1,4 +1,4 @@
-"""Install what the native stack needs: `python3 infra/native/install.py`.
+"""Install what the native stack needs: `python3 infra/native/install.py`; with `--browser` what tests of pages need.
 
 Java and Maven, PostgreSQL with TimescaleDB, and the jars of Kafka. What is there is left alone, and when nothing is
 missing no other program is started. Only root can add Debian packages; anybody else is told what to install. A service
@@ -116,7 +116,10 @@ def main() -> int:
     os.close(descriptor)
     installer = Installer(Path(log))
     try:
-        install(installer, os.environ)
+        if "--browser" in sys.argv[1:]:
+            install_browser(installer)
+        else:
+            install(installer, os.environ)
     except Failed as failure:
         print(failure)
         return 1
@@ -133,6 +136,14 @@ def install(installer: Installer, environment: os._Environ[str]) -> None:
         install_kafka(installer)
     if not environment.get("OBSERVATORY_DATABASE_URL"):
         install_postgres(installer)
+
+
+def install_browser(installer: Installer) -> None:
+    """Chromium, for tests only."""
+    if locations.browser() is None:
+        installer.apt_install("chromium")
+    if locations.browser() is None:
+        raise Failed("Chromium is missing: install it so that `chromium` is in the PATH.")
 
 
 def install_java(installer: Installer) -> None:

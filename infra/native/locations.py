@@ -50,6 +50,12 @@ def kafka_libs() -> Path | None:
     return libs if libs.is_dir() else None
 
 
+def browser() -> Path | None:
+    """Chromium, or None when it is not installed."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    return Path(found) if found else None
+
+
 def java() -> Path | None:
     """A Java runtime of at least `MINIMUM_JAVA`: JAVA_HOME's, the one on the path, or one of Debian's."""
     home = os.environ.get("JAVA_HOME")

@@ -11,7 +11,8 @@ from observatory.rules.averages import quotient, share
 from observatory.rules.money import MONEY, ZERO, total
 from schemas.http_analytics_calls import CostFigures, CostRow, ModelRow, PerformanceFigures, PerformanceRow
 
-_COSTS = tuple(name for name in CostFigures.model_fields if name != "average_cost_usd")
+_WORKED_OUT = ("tokens", "input_tokens", "average_cost_usd")
+_COSTS = tuple(name for name in CostFigures.model_fields if name not in _WORKED_OUT)
 _DURATIONS = tuple(name for name in PerformanceFigures.model_fields if name.endswith("_ms"))
 _THOUSAND = 1000
 
@@ -86,11 +87,17 @@ def _costs(sums: Sums | None) -> CostFigures:
         return _NO_COSTS
     known = asdict(sums)
     average = quotient(sums.cost_usd, sums.calls - sums.unpriced_calls)
-    return CostFigures(**{name: known[name] for name in _COSTS}, average_cost_usd=average)
+    read = _input(sums)
+    return CostFigures(
+        **{name: known[name] for name in _COSTS},
+        tokens=read + sums.output_tokens + sums.output_audio_tokens,
+        input_tokens=read,
+        average_cost_usd=average,
+    )
 
 
 _NO_COSTS = CostFigures.model_validate(
-    {name: ZERO if name.endswith("_usd") else 0 for name in _COSTS} | {"average_cost_usd": None}
+    {name: ZERO if name.endswith("_usd") else 0 for name in CostFigures.model_fields} | {"average_cost_usd": None}
 )
 
 

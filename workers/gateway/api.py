@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,9 +13,13 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from schemas.alerts import AlertRaised, AlertResolved
 from schemas.http import CreateConversation, PostMessage, Problem, SendChat
+from schemas.http_budgets import ChangeBudget, CreateBudget
 from schemas.http_experiments import ChangeExperiment, CreateExperiment
 from schemas.http_feedback import GiveFeedback
+from schemas.http_live import LiveStatus
+from schemas.metrics import MetricsWindow
 from schemas.prices import SetPrices
 from workers.gateway.access import KeyRing
 from workers.gateway.bodies import ClientLeft
@@ -30,11 +35,16 @@ _READ: Sequence[type[BaseModel]] = (
     SendChat,
     PostMessage,
     GiveFeedback,
+    CreateBudget,
+    ChangeBudget,
     SetPrices,
     CreateExperiment,
     ChangeExperiment,
 )
 """The bodies that `api_bodies` reads, of which FastAPI knows nothing."""
+
+_TOLD: Sequence[type[BaseModel]] = (MetricsWindow, AlertRaised, AlertResolved, LiveStatus)
+"""What the live feed sends, each as the data of an event."""
 
 _CODES: Mapping[int, str] = {404: "not_found", 405: "method_not_allowed"}
 
@@ -128,7 +138,11 @@ def _document(app: FastAPI) -> dict[str, object]:
         title=app.title, version=app.version, openapi_version=app.openapi_version, routes=app.routes
     )
     template = "#/components/schemas/{model}"
-    _, read = models_json_schema([(model, "validation") for model in _READ], ref_template=template)
+    read_or_told: list[tuple[type[BaseModel], Literal["validation", "serialization"]]] = [
+        *((model, "validation") for model in _READ),
+        *((model, "serialization") for model in _TOLD),
+    ]
+    _, read = models_json_schema(read_or_told, ref_template=template)
     components = document.setdefault("components", {})
     if not isinstance(components, dict):
         raise TypeError("components is no object")

@@ -43,6 +43,7 @@ from workers.gateway.openai_routes import ChatCompletions, OpenAIEndpoint, nothi
 from workers.gateway.operations import Operations
 from workers.gateway.resuming import Resuming
 from workers.gateway.tracing import RequestTraces
+from workers.gateway.web import Web
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ def build_app(gateway: Gateway) -> ASGIApp:
     traces = RequestTraces(gateway.tracing)
     completions = ChatCompletions(gateway.intake, gateway.listener, gateway.keys, traces)
     models = OpenAIEndpoint("/v1/models", Models(gateway.settings.providers, gateway.keys))
+    rest = build_rest(gateway, traces)
     routed = Starlette(
         routes=[
             Route("/v1/models", models),
@@ -122,7 +124,9 @@ def build_app(gateway: Gateway) -> ASGIApp:
             Route("/healthz", operations.healthz),
             Route("/readyz", operations.readyz),
             Route("/metrics", operations.metrics),
-            Mount("/", _api(gateway, traces)),
+            Route("/openapi.json", rest),
+            Route("/api/{rest:path}", rest),
+            Mount("/", Web(rest)),
         ]
     )
     return _HotPath(OpenAIEndpoint(HOT_PATH, completions), routed)
@@ -139,7 +143,8 @@ class _HotPath:
         await app(scope, receive, send)
 
 
-def _api(gateway: Gateway, traces: RequestTraces) -> FastAPI:
+def build_rest(gateway: Gateway, traces: RequestTraces) -> FastAPI:
+    """Everything under `/api`."""
     desk = ChatDesk(gateway.intake, gateway.listener, gateway.resuming)
     patience_s = gateway.settings.chat.deadline_s
     return build_api(

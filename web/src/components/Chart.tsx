@@ -1,0 +1,172 @@
+/** Series over time, drawn by uPlot: lines, areas or stacked columns. The figures in its hint are those of the gateway. */
+
+import { useEffect, useId, useRef, useState } from "react";
+import uPlot, { type AlignedData, type Options, type Series } from "uplot";
+import { useTheme } from "@/app/theme";
+import { clock } from "@/lib/format";
+import { cx } from "./classes";
+
+export interface ChartSeries {
+  readonly name: string;
+  /** A CSS colour, by default that of its place. */
+  readonly color?: string;
+  /** Where the points lie; null: none. */
+  readonly at: readonly (number | null)[];
+  /** How the value at a point is written, with all that it is. */
+  readonly write: (index: number) => string;
+}
+
+interface Props {
+  /** What the chart shows, for those who do not see it. */
+  readonly label: string;
+  /** Ascending, in seconds since 1970. */
+  readonly times: readonly number[];
+  readonly series: readonly ChartSeries[];
+  readonly kind?: "line" | "area" | "stack";
+  readonly height?: number;
+  /** How a value of the axis is written. */
+  readonly axis: (value: number) => string;
+  /** From and to of the axis of time, in seconds; by default as far as there are points. */
+  readonly range?: readonly [number, number];
+  /** Seconds of a step: the width of a stacked column. */
+  readonly step?: number;
+  /** Drawn with another chart's hint: the same key shows the same moment in all of them. */
+  readonly syncKey?: string;
+  readonly legend?: boolean;
+}
+
+export const COLORS = ["--s1", "--s2", "--s3", "--s4", "--s5", "--s6", "--s7", "--s8"] as const;
+
+/** The colour of the n-th series. */
+export function colorOf(index: number): string {
+  return `var(${COLORS[Math.min(index, COLORS.length - 1)]})`;
+}
+
+export function Chart({ kind = "line", height = 200, legend = true, ...props }: Props) {
+  const { label, times, series } = props;
+  const holder = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const latest = useRef<Props>(props);
+  const theme = useTheme();
+  const id = useId();
+  const [hovered, setHovered] = useState<number | null>(null);
+  const shape = `${kind} ${height} ${theme} ${props.step ?? ""} ${props.syncKey ?? ""} ${series.map((each) => `${each.name} ${each.color ?? ""}`).join("\n")}`;
+
+  useEffect(() => {
+    latest.current = props;
+  });
+
+  useEffect(() => {
+    const element = holder.current;
+    if (!element) return undefined;
+    const current = latest.current;
+    const made = new uPlot(
+      options({ ...current, kind, height, width: element.clientWidth }, latest, setHovered),
+      aligned(kind, current),
+      element,
+    );
+    plot.current = made;
+    const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }));
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+    // `shape` is all of what a plot cannot change once it is made.
+    // oxlint-disable-next-line react/exhaustive-deps
+  }, [shape]);
+
+  useEffect(() => {
+    plot.current?.setData(aligned(kind, latest.current));
+  }, [kind, times, series, props.range]);
+
+  const shown = hovered !== null && hovered < times.length ? hovered : null;
+  return (
+    <figure aria-labelledby={id} className="relative min-w-0">
+      <figcaption id={id} className="sr-only">
+        {label}
+      </figcaption>
+      {legend ? (
+        <ul className="flex flex-wrap gap-x-4 gap-y-1 px-4 pt-3 text-xs text-soft">
+          {series.map((each, index) => (
+            <li key={each.name} className="flex min-w-0 items-center gap-1.5">
+              <span aria-hidden className="size-2 shrink-0 rounded-xs" style={{ background: each.color ?? colorOf(index) }} />
+              <span className="max-w-48 truncate">{each.name}</span>
+              {shown === null ? null : <span className="font-medium text-ink">{each.write(shown)}</span>}
+            </li>
+          ))}
+          <li className={cx("ml-auto", shown === null && "invisible")}>{clock((times[shown ?? 0] ?? 0) * 1000)}</li>
+        </ul>
+      ) : null}
+      <div ref={holder} aria-hidden className="px-2 pt-1" style={{ height }} />
+    </figure>
+  );
+}
+
+type Drawn = Props & { readonly kind: "line" | "area" | "stack"; readonly height: number; readonly width: number };
+
+function options(drawn: Drawn, latest: { readonly current: Props }, hover: (index: number | null) => void): Options {
+  const style = getComputedStyle(document.documentElement);
+  const color = (name: string) => style.getPropertyValue(name).trim();
+  const font = `11px ${style.fontFamily}`;
+  const grid = { stroke: color("--line"), width: 1 };
+  const axis = { stroke: color("--soft"), font, grid, ticks: { show: false } };
+  return {
+    width: drawn.width,
+    height: drawn.height,
+    padding: [10, 8, 0, 0],
+    cursor: {
+      points: { show: drawn.kind !== "stack", size: 6 },
+      drag: { x: false, y: false },
+      ...(drawn.syncKey === undefined ? {} : { sync: { key: drawn.syncKey } }),
+    },
+    scales: {
+      x: { range: (_, least, most) => [...(latest.current.range ?? around(least, most, latest.current.step))] },
+      y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] },
+    },
+    axes: [
+      { ...axis, grid: { show: false }, values: (_, splits) => splits.map((at) => hour(at, drawn)), space: 70 },
+      { ...axis, size: 58, values: (_, splits) => splits.map((value) => latest.current.axis(value)), space: 34 },
+    ],
+    series: [{}, ...drawn.series.map((each, index) => line(each, index, drawn, color))],
+    hooks: { setCursor: [(self) => hover(self.cursor.idx ?? null)] },
+  };
+}
+
+function line(each: ChartSeries, index: number, drawn: Drawn, color: (name: string) => string): Series {
+  const named = each.color ?? colorOf(index);
+  const stroke = named.startsWith("var(") ? color(named.slice(4, -1)) : named;
+  const bars = drawn.kind === "stack" ? uPlot.paths.bars?.({ size: [0.82, 48], radius: 0 }) : undefined;
+  return {
+    stroke: drawn.kind === "stack" ? "transparent" : stroke,
+    width: drawn.kind === "stack" ? 0 : 1.5,
+    points: { show: false },
+    spanGaps: false,
+    ...(drawn.kind === "line" ? {} : { fill: drawn.kind === "area" ? `${stroke}26` : stroke }),
+    ...(bars ? { paths: bars } : {}),
+  };
+}
+
+/** A stack is drawn from its top down: each column reaches from 0 to the sum of those up to it, the lower ones above. */
+function aligned(kind: "line" | "area" | "stack", { times, series }: Props): AlignedData {
+  const x = [...times];
+  if (kind !== "stack") return [x, ...series.map((each) => [...each.at])];
+  const sum = x.map(() => 0);
+  const stacked = series
+    .toReversed()
+    .map((each) => x.map((_, index) => (sum[index] = (sum[index] ?? 0) + (each.at[index] ?? 0))));
+  return [x, ...stacked.toReversed()];
+}
+
+function around(least: number, most: number, step = 0): readonly [number, number] {
+  return least === most ? [least - (step || 30), most + (step || 30)] : [least - step / 2, most + step / 2];
+}
+
+function hour(at: number, { times }: Drawn): string {
+  const moment = new Date(at * 1000);
+  const long = (times.at(-1) ?? 0) - (times[0] ?? 0) > 2 * 86_400;
+  return long
+    ? moment.toLocaleDateString("en-US", { month: "short", day: "numeric" })
+    : moment.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+}

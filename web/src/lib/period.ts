@@ -1,0 +1,77 @@
+/** The period of a view, as it stands in the address: `last=24h`, or `from` and `to`. */
+
+export interface Period {
+  readonly last: string | null;
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
+export interface Preset {
+  readonly last: string;
+  readonly name: string;
+  readonly short: string;
+}
+
+export type Granularity = "minute" | "hour" | "day";
+
+export const PRESETS: readonly Preset[] = [
+  { last: "15m", name: "Last 15 minutes", short: "15 min" },
+  { last: "1h", name: "Last hour", short: "1 h" },
+  { last: "24h", name: "Last 24 hours", short: "24 h" },
+  { last: "7d", name: "Last 7 days", short: "7 d" },
+  { last: "30d", name: "Last 30 days", short: "30 d" },
+];
+export const DEFAULT_LAST = "24h";
+
+const UNITS: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400 };
+const LAST = /^(\d{1,6})([mhd])$/;
+
+/** Its length in seconds; undefined for what is no period. */
+export function seconds(period: Period): number | undefined {
+  if (period.last !== null) {
+    const found = LAST.exec(period.last);
+    return found ? Number(found[1]) * (UNITS[found[2] ?? ""] ?? 0) : undefined;
+  }
+  const start = Date.parse(period.from ?? "");
+  const end = period.to === null ? Date.now() : Date.parse(period.to);
+  return end > start ? (end - start) / 1000 : undefined;
+}
+
+/** The period of an address; without one, or with one that is none, the last 24 hours. */
+export function periodIn(search: URLSearchParams): Period {
+  const asked = { last: search.get("last"), from: search.get("from"), to: search.get("to") };
+  const period = asked.from === null ? { last: asked.last ?? DEFAULT_LAST, from: null, to: null } : { ...asked, last: null };
+  return seconds(period) ? period : { last: DEFAULT_LAST, from: null, to: null };
+}
+
+/** What the gateway is asked: its `from`, `to` and `last`. */
+export function asQuery(period: Period): Record<string, string> {
+  if (period.last !== null) return { last: period.last };
+  return { ...(period.from === null ? {} : { from: period.from }), ...(period.to === null ? {} : { to: period.to }) };
+}
+
+/** The steps of a chart: so that it has some dozens to a few hundred of them. */
+export function granularity(period: Period): Granularity {
+  const length = seconds(period) ?? 0;
+  return length <= 2.5 * 3600 ? "minute" : length <= 8 * 86_400 ? "hour" : "day";
+}
+
+/** How often such a period is worth asking again, in ms. */
+export function refreshEvery(period: Period): number {
+  const length = seconds(period) ?? 0;
+  if (period.to !== null && Date.parse(period.to) < Date.now()) return 300_000;
+  return length <= 3600 ? 5_000 : length <= 86_400 ? 15_000 : 60_000;
+}
+
+/** `Last 24 hours`, or from when to when. */
+export function named(period: Period): string {
+  const preset = PRESETS.find((each) => each.last === period.last);
+  if (preset) return preset.name;
+  if (period.last !== null) return `Last ${period.last.replace(/([mhd])$/, " $1")}`;
+  return `${day(period.from)} – ${period.to === null ? "now" : day(period.to)}`;
+}
+
+function day(moment: string | null): string {
+  if (moment === null) return "";
+  return new Date(moment).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+}
