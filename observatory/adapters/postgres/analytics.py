@@ -5,6 +5,7 @@ most 1.09 % off. Sums and the watermark are of one snapshot.
 """
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ _IN_FACTS = {
     **_IN_ROLLUPS, "user": "user_id", "api_key": "api_key_id", "conversation": "conversation_id", "status": "status",
     "source": "source", "experiment": "experiment_id", "variant": "variant_id", "prompt_version": "prompt_version",
 }  # fmt: skip
+_TOTALS = {"models": frozenset({"provider", "model", "operation"}), "tenants": frozenset({"tenant"})}
+"""What the totals of hours and days are about, by their kind."""
+
 _BY_DAY = frozenset({"user", "api_key", "status", "source", "experiment", "variant", "prompt_version"})
 _VALUES = {
     "cost": "cost_usd", "calls": "calls", "errors": "errors", "tokens": _SQL["tokens"], "p95": "latency_p95",
@@ -179,10 +183,10 @@ async def _statement(connection: Connection, question: Question) -> tuple[str, l
         step = step_of(question.granularity, question.zone, shift)
         writing = _Cells(question, arguments, era, shift)
         if asked <= _IN_ROLLUPS.keys():
-            parts = _of_rollups(segments(period, rolled, step), arguments)
+            parts = _of_rollups(segments(period, rolled.sums, step), rolled, _totals_of(asked), arguments)
         else:
             by = _one_more(asked)
-            held = rolled if by is not None else Rolled(frozenset(), frozenset(), {})
+            held = rolled.sums if by is not None else Rolled(frozenset(), frozenset(), {})
             parts = _of_facts(segments_by(period, held, step), arguments, by)
         for part in parts:
             placeholders = writing.placeholders(part)
@@ -192,16 +196,29 @@ async def _statement(connection: Connection, question: Question) -> tuple[str, l
     return _put_together(question, arguments, cells, durations), arguments.values
 
 
-async def _rolled(connection: Connection, period: Window) -> Rolled:
-    hours, days, days_by = set[datetime](), set[datetime](), dict[datetime, datetime]()
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Up to when each table holds, by bucket."""
+
+    tables: Mapping[str, Mapping[datetime, datetime]]
+
+    @property
+    def sums(self) -> Rolled:
+        """Which parts of a period are summed at all."""
+        hours, days, days_by = (self.tables[name] for name in ("rollup_1h", "rollup_1d", "rollup_1d_by"))
+        return Rolled(hours.keys(), days.keys(), days_by)
+
+
+async def _rolled(connection: Connection, period: Window) -> _Held:
+    tables: dict[str, dict[datetime, datetime]] = defaultdict(dict)
     for sums, bucket, until in await connection.fetch(_SQL["rolled"], period.start, period.end):
-        if sums == "rollup_1h":
-            hours.add(bucket)
-        elif sums == "rollup_1d":
-            days.add(bucket)
-        else:
-            days_by[bucket] = until
-    return Rolled(hours, days, days_by)
+        tables[sums][bucket] = until
+    return _Held(tables)
+
+
+def _totals_of(asked: set[str]) -> str | None:
+    """The kind of totals that know all that is asked for; None: only the sums by everything do."""
+    return next((kind for kind, known in _TOTALS.items() if asked <= known), None)
 
 
 def _one_more(asked: set[str]) -> str | None:
@@ -221,20 +238,28 @@ class _Part:
     durations: str = "durations"
 
 
-def _of_rollups(parts: Segments, arguments: _Arguments) -> Iterator[_Part]:
+def _of_rollups(parts: Segments, held: _Held, kind: str | None, arguments: _Arguments) -> Iterator[_Part]:
+    """Totals where they answer the question and hold."""
     for table, starts in (("rollup_1d", parts.days), ("rollup_1h", parts.hours)):
-        if starts:
-            yield _Part(table, "bucket", f"c.bucket = ANY ({arguments.add(starts, 'timestamptz[]')})", _IN_ROLLUPS)
+        totals = held.tables[f"{table}_totals"] if kind is not None else {}
+        if known := [start for start in starts if start in totals]:
+            yield _Part(f"{table}_totals", "bucket", f"{_at(known, arguments)} AND c.kind = '{kind}'", _IN_ROLLUPS)
+        if others := [start for start in starts if start not in totals]:
+            yield _Part(table, "bucket", _at(others, arguments), _IN_ROLLUPS)
     for where in _ranges("bucket", parts.rest, arguments):
         yield _Part("rollup_1m", "bucket", where, _IN_ROLLUPS)
 
 
 def _of_facts(parts: Segments, arguments: _Arguments, by: str | None) -> Iterator[_Part]:
     if parts.days and by is not None:
-        where = f"c.bucket = ANY ({arguments.add(parts.days, 'timestamptz[]')}) AND c.dimension = '{by}'"
+        where = f"{_at(parts.days, arguments)} AND c.dimension = '{by}'"
         yield _Part("rollup_1d_by", "bucket", where, {**_IN_ROLLUPS, by: "value"})
     for where in _ranges("started_at", parts.rest, arguments):
         yield _Part("counted_calls", "started_at", where, _IN_FACTS, "fact_durations")
+
+
+def _at(buckets: Sequence[datetime], arguments: _Arguments) -> str:
+    return f"c.bucket = ANY ({arguments.add(buckets, 'timestamptz[]')})"
 
 
 def _ranges(column: str, windows: Sequence[Window], arguments: _Arguments) -> Iterator[str]:

@@ -49,17 +49,26 @@ async def roll(pool: Pool, over: datetime) -> int:
             await connection.execute(_SQL["forget"], timeout=_QUERY_S)
             done = await _roll_all(connection, "rollup_1h", "hours_to_roll", over, HOURS_A_TURN)
             done += await _roll_all(connection, "rollup_1d", "days_to_roll", over, HOURS_A_TURN)
-            return done + await _roll_all(connection, "rollup_1d_by", "days_by_to_roll", over, DAYS_A_TURN)
+            done += await _roll_all(connection, "rollup_1d_by", "days_by_to_roll", over, DAYS_A_TURN)
+            return done or await _roll_totals(connection, over)
         finally:
             await connection.execute(_SQL["hand_over"])
 
 
-async def _roll_all(connection: Connection, sums: str, wanted: str, over: datetime, count: int) -> int:
+async def _roll_totals(connection: Connection, over: datetime) -> int:
+    """When all that they are made of is there."""
+    return sum([
+        await _roll_all(connection, f"{sums}_totals", "totals_to_roll", over, HOURS_A_TURN, sums, f"{sums}_totals")
+        for sums in ("rollup_1h", "rollup_1d")
+    ])  # fmt: skip
+
+
+async def _roll_all(connection: Connection, sums: str, wanted: str, over: datetime, count: int, *arguments: str) -> int:
     """1. Announce the buckets: from then on whoever changes one of their minutes takes the announcement away.
     2. Wait until everybody who had begun before has ended: what they changed can be seen.
     3. Sum each bucket and settle it in one transaction; where the announcement is gone all of that is undone.
     """
-    rows = await connection.fetch(_SQL[wanted], over, count, timeout=_QUERY_S)
+    rows = await connection.fetch(_SQL[wanted], over, count, *arguments, timeout=_QUERY_S)
     buckets = [_Bucket(row["bucket"], row["until"]) for row in rows]
     if not buckets:
         return 0

@@ -23,6 +23,13 @@ SELECT d AS bucket, d + interval '1 day' AS until
  WHERE NOT EXISTS (SELECT FROM ledger.rolled r WHERE r.bucket = d AND r.sums = 'rollup_1d' AND r.until > d)
  ORDER BY d DESC LIMIT $2
 
+-- name: totals_to_roll
+-- Hours or days, as $3 says, whose sums hold while their totals $4 do not, the newest first, $2 at most.
+SELECT bucket, until FROM ledger.rolled s
+ WHERE sums = $3 AND until > bucket AND bucket < $1::timestamptz
+   AND NOT EXISTS (SELECT FROM ledger.rolled r WHERE r.bucket = s.bucket AND r.sums = $4 AND r.until > r.bucket)
+ ORDER BY bucket DESC LIMIT $2
+
 -- name: days_by_to_roll
 -- Days with facts that are not summed as far as they were over before $1, the newest first, $2 at most.
 SELECT d AS bucket, least(d + interval '1 day', $1::timestamptz) AS until
@@ -46,12 +53,15 @@ SELECT pg_current_xact_id()::text
 SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8
 
 -- name: summed_until
--- Null when the announcement is gone, or that of one of a day's hours.
+-- Null when the announcement is gone, or that of one of a day's hours, or of what totals are made of.
 SELECT until FROM ledger.rolled r
  WHERE sums = $1 AND bucket = $2 AND extending_to = $3
    AND (sums <> 'rollup_1d' OR 24 = (
      SELECT count(*) FROM ledger.rolled h
       WHERE h.sums = 'rollup_1h' AND h.until > h.bucket AND h.bucket >= r.bucket AND h.bucket < r.extending_to))
+   AND (sums NOT LIKE '%\_totals' OR EXISTS (
+     SELECT FROM ledger.rolled s
+      WHERE s.bucket = r.bucket AND s.sums || '_totals' = r.sums AND s.until > s.bucket))
 
 -- name: settle
 UPDATE ledger.rolled SET until = extending_to WHERE sums = $1 AND bucket = $2 AND until = $3 AND extending_to = $4
@@ -61,6 +71,12 @@ DELETE FROM ledger.rollup_1h WHERE bucket = $1
 
 -- name: clear_rollup_1d
 DELETE FROM ledger.rollup_1d WHERE bucket = $1
+
+-- name: clear_rollup_1h_totals
+DELETE FROM ledger.rollup_1h_totals WHERE bucket = $1
+
+-- name: clear_rollup_1d_totals
+DELETE FROM ledger.rollup_1d_totals WHERE bucket = $1
 
 -- name: clear_rollup_1d_by
 DELETE FROM ledger.rollup_1d_by WHERE bucket = $1
@@ -89,6 +105,27 @@ SELECT $1, tenant_id, provider, model, operation, {summing}
  WHERE bucket >= $1 AND bucket < $2 AND sums = 'rollup_1h' AND until > bucket
  GROUP BY tenant_id, provider, model, operation
 
+-- name: fill_rollup_1h_totals
+-- Of the hour from $1 up to $2.
+INSERT INTO ledger.rollup_1h_totals
+SELECT 'models', $1, '', provider, model, operation, {summing}
+  FROM ledger.rollup_1h WHERE bucket >= $1 AND bucket < $2
+ GROUP BY provider, model, operation
+UNION ALL
+SELECT 'tenants', $1, tenant_id, '', '', '', {summing}
+  FROM ledger.rollup_1h WHERE bucket >= $1 AND bucket < $2
+ GROUP BY tenant_id
+
+-- name: fill_rollup_1d_totals
+-- Of the day from $1 up to $2.
+INSERT INTO ledger.rollup_1d_totals
+SELECT 'models', $1, '', provider, model, operation, {summing}
+  FROM ledger.rollup_1d WHERE bucket >= $1 AND bucket < $2
+ GROUP BY provider, model, operation
+UNION ALL
+SELECT 'tenants', $1, tenant_id, '', '', '', {summing}
+  FROM ledger.rollup_1d WHERE bucket >= $1 AND bucket < $2
+ GROUP BY tenant_id
 
 -- name: summing_calls
 -- As `summing`, of `counted_calls`. Most groups have a few calls: in their histograms a bucket may stand several times,

@@ -1,6 +1,7 @@
 -- name: rolled_differences
--- Hours and days that hold, from $1 on, against what they sum: hours and days against the minutes, days by user against
--- the facts, days by anything else against all facts of their group. The first $2 differences and how many there are.
+-- Hours and days that hold, from $1 on, against what they sum: hours, days and totals of both against the minutes, days by
+-- user against the facts, days by anything else against all facts of their group. The first $2 differences and how many
+-- there are.
 WITH held AS (
   SELECT sums, bucket, until FROM ledger.rolled WHERE until > bucket AND bucket >= $1
 ), hours AS (
@@ -27,6 +28,15 @@ WITH held AS (
     FROM hours m JOIN held h ON h.bucket = date_trunc('day', m.bucket, 'UTC') WHERE h.sums = 'rollup_1d'
    GROUP BY 1, 2, 5, 6, 7, 8
   UNION ALL
+  SELECT h.sums, h.bucket, t.kind, NULL, t.tenant_id, t.provider, t.model, t.operation, sum(calls)::bigint,
+         sum(errors)::bigint, sum(not_sent)::bigint, sum(cost_usd), sum(tokens)::bigint
+    FROM (SELECT *, unnest(ARRAY['rollup_1h_totals', 'rollup_1d_totals']) AS totals,
+                 unnest(ARRAY[bucket, date_trunc('day', bucket, 'UTC')]) AS start FROM hours) AS m
+    JOIN held h ON h.sums = m.totals AND h.bucket = m.start,
+         LATERAL (VALUES ('models', '', m.provider, m.model, m.operation), ('tenants', m.tenant_id, '', '', ''))
+           AS t (kind, tenant_id, provider, model, operation)
+   GROUP BY 1, 2, 3, 5, 6, 7, 8
+  UNION ALL
   SELECT 'rollup_1d_by', bucket, 'user', user_id, tenant_id, provider, model, operation, calls, errors, not_sent,
          cost_usd, tokens
     FROM facts
@@ -43,6 +53,14 @@ WITH held AS (
   SELECT h.sums, bucket, NULL, NULL, tenant_id, provider, model, operation, calls, errors, not_sent_calls, cost_usd,
          {tokens}
     FROM ledger.rollup_1d JOIN held h USING (bucket) WHERE h.sums = 'rollup_1d'
+  UNION ALL
+  SELECT h.sums, bucket, kind, NULL, tenant_id, provider, model, operation, calls, errors, not_sent_calls, cost_usd,
+         {tokens}
+    FROM ledger.rollup_1h_totals JOIN held h USING (bucket) WHERE h.sums = 'rollup_1h_totals'
+  UNION ALL
+  SELECT h.sums, bucket, kind, NULL, tenant_id, provider, model, operation, calls, errors, not_sent_calls, cost_usd,
+         {tokens}
+    FROM ledger.rollup_1d_totals JOIN held h USING (bucket) WHERE h.sums = 'rollup_1d_totals'
   UNION ALL
   SELECT h.sums, bucket, dimension, CASE WHEN dimension = 'user' THEN value END, tenant_id, provider, model, operation,
          sum(calls)::bigint, sum(errors)::bigint, sum(not_sent_calls)::bigint, sum(cost_usd), sum({tokens})::bigint

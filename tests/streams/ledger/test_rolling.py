@@ -54,7 +54,7 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
     made = await open_pool(database_url, size=4, application="test")
     await made.execute(
         """TRUNCATE ledger.calls, ledger.rollup_1m, ledger.sink_offsets, ledger.rolled, ledger.rollup_1h,
-           ledger.rollup_1d, ledger.rollup_1d_by"""
+           ledger.rollup_1d, ledger.rollup_1d_by, ledger.rollup_1h_totals, ledger.rollup_1d_totals"""
     )
     yield made
     await made.close()
@@ -86,6 +86,19 @@ async def assert_sums_are_facts(pool: Pool) -> None:
             f"""SELECT date_trunc('{step}', started_at, 'UTC'), {KEYS}, {SUMS} FROM ledger.counted_calls
                  WHERE date_trunc('{step}', started_at, 'UTC') IN ({held}) GROUP BY 1, {KEYS}""",
         )
+    for table, step in (("rollup_1h", "hour"), ("rollup_1d", "day")):
+        held = f"SELECT bucket FROM ledger.rolled WHERE sums = '{table}_totals' AND until > bucket"
+        for kind, names in (("models", "'', provider, model, operation"), ("tenants", "tenant_id, '', '', ''")):
+            assert await rows(
+                pool,
+                f"""SELECT bucket, {KEYS}, {SUMS} FROM ledger.{table}_totals
+                     WHERE bucket IN ({held}) AND kind = '{kind}' GROUP BY bucket, {KEYS}
+                    HAVING sum(calls) <> 0 OR sum(not_sent_calls) <> 0""",
+            ) == await rows(
+                pool,
+                f"""SELECT date_trunc('{step}', started_at, 'UTC'), {names}, {SUMS} FROM ledger.counted_calls
+                     WHERE date_trunc('{step}', started_at, 'UTC') IN ({held}) GROUP BY 1, 2, 3, 4, 5""",
+            )
     for dimension, column in (("user", "user_id"), ("api_key", "api_key_id"), ("status", "status")):
         assert await rows(
             pool,
@@ -113,6 +126,8 @@ async def test_sums_are_the_facts_and_follow_what_comes_late(pool: Pool) -> None
     assert await held(pool, "rollup_1h") == {YESTERDAY + n * HOUR for n in range(30)}
     assert await held(pool, "rollup_1d") == {YESTERDAY}
     assert await held(pool, "rollup_1d_by") == {YESTERDAY, TODAY}
+    assert await held(pool, "rollup_1h_totals") == await held(pool, "rollup_1h")
+    assert await held(pool, "rollup_1d_totals") == {YESTERDAY}
     await assert_sums_are_facts(pool)
     assert await pool.fetchval("SELECT sum(calls) FROM ledger.rollup_1h") == 160
 
@@ -123,9 +138,11 @@ async def test_sums_are_the_facts_and_follow_what_comes_late(pool: Pool) -> None
     assert await held(pool, "rollup_1h") == {YESTERDAY + n * HOUR for n in range(1, 30)} - {hour}
     assert await held(pool, "rollup_1d") == set()
     assert await held(pool, "rollup_1d_by") == {TODAY}
+    assert await held(pool, "rollup_1h_totals") == await held(pool, "rollup_1h")
+    assert await held(pool, "rollup_1d_totals") == set()
     await assert_sums_are_facts(pool)
     await roll_all(pool)
-    assert await held(pool, "rollup_1d") == {YESTERDAY}
+    assert await held(pool, "rollup_1d") == await held(pool, "rollup_1d_totals") == {YESTERDAY}
     await assert_sums_are_facts(pool)
 
 
