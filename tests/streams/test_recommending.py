@@ -53,7 +53,8 @@ def in_experiment() -> list[Body]:
         model, cost = ((DEAR, "0.0155"), (CHEAP, "0.0013"))[number % 2]
         placed: Body = {
             "experiment_id": "models", "experiment_version": 1, "variant_id": model,
-            "experiment_unit": f"talk {number}", "conversation_id": f"talk {number}", "request_id": str(UUID(int=number)),
+            "experiment_unit": f"talk {number}", "conversation_id": f"talk {number}",
+            "request_id": str(UUID(int=number)),
         }  # fmt: skip
         made.append(asked(model, (1000, 500, 100), cost, **placed))
     return made
