@@ -34,7 +34,7 @@ from loadtests.bench.tally import Tally
 
 FACTS = 10_000_000
 DAYS = 31
-SECONDS = 3.0
+SECONDS = 2.0
 WARM_UP_S = 0.5
 TARGET = "p95 < 100 ms"
 

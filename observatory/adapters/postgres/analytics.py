@@ -6,7 +6,7 @@ most 1.09 % off. Sums and the watermark are of one snapshot.
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -39,8 +39,10 @@ _IN_FACTS = {
     **_IN_ROLLUPS, "user": "user_id", "api_key": "api_key_id", "conversation": "conversation_id", "status": "status",
     "source": "source", "experiment": "experiment_id", "variant": "variant_id", "prompt_version": "prompt_version",
 }  # fmt: skip
-_TOTALS = {"models": frozenset({"provider", "model", "operation"}), "tenants": frozenset({"tenant"})}
-"""What the totals of hours and days are about, by their kind."""
+_TOTALS: Mapping[str, Set[str]] = {
+    "all": frozenset(), "tenants": frozenset({"tenant"}), "models": frozenset({"provider", "model", "operation"}),
+}  # fmt: skip
+"""What the totals of hours and days are by, kind by kind, those of the fewest rows first."""
 
 _BY_DAY = frozenset({"user", "api_key", "status", "source", "experiment", "variant", "prompt_version"})
 _VALUES = {

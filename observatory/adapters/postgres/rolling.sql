@@ -115,6 +115,10 @@ UNION ALL
 SELECT 'tenants', $1, tenant_id, '', '', '', {summing}
   FROM ledger.rollup_1h WHERE bucket >= $1 AND bucket < $2
  GROUP BY tenant_id
+UNION ALL
+SELECT 'all', $1, '', '', '', '', {summing}
+  FROM ledger.rollup_1h WHERE bucket >= $1 AND bucket < $2
+HAVING count(*) > 0
 
 -- name: fill_rollup_1d_totals
 -- Of the day from $1 up to $2.
@@ -126,6 +130,10 @@ UNION ALL
 SELECT 'tenants', $1, tenant_id, '', '', '', {summing}
   FROM ledger.rollup_1d WHERE bucket >= $1 AND bucket < $2
  GROUP BY tenant_id
+UNION ALL
+SELECT 'all', $1, '', '', '', '', {summing}
+  FROM ledger.rollup_1d WHERE bucket >= $1 AND bucket < $2
+HAVING count(*) > 0
 
 -- name: summing_calls
 -- As `summing`, of `counted_calls`. Most groups have a few calls: in their histograms a bucket may stand several times,

@@ -33,7 +33,8 @@ WITH held AS (
     FROM (SELECT *, unnest(ARRAY['rollup_1h_totals', 'rollup_1d_totals']) AS totals,
                  unnest(ARRAY[bucket, date_trunc('day', bucket, 'UTC')]) AS start FROM hours) AS m
     JOIN held h ON h.sums = m.totals AND h.bucket = m.start,
-         LATERAL (VALUES ('models', '', m.provider, m.model, m.operation), ('tenants', m.tenant_id, '', '', ''))
+         LATERAL (VALUES ('models', '', m.provider, m.model, m.operation), ('tenants', m.tenant_id, '', '', ''),
+                         ('all', '', '', '', ''))
            AS t (kind, tenant_id, provider, model, operation)
    GROUP BY 1, 2, 3, 5, 6, 7, 8
   UNION ALL

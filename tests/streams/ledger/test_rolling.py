@@ -25,6 +25,7 @@ OVER = YESTERDAY + 30 * HOUR
 """Six hours into today: a day is whole and one has begun."""
 
 KEYS = "tenant_id, provider, model, operation"
+TOTALS = {"models": "'', provider, model, operation", "tenants": "tenant_id, '', '', ''", "all": "'', '', '', ''"}
 COLUMNS = ("calls", "errors", "unpriced_calls", "estimated_calls", "not_sent_calls", "output_tokens", "cost_usd")
 SUMS = ", ".join(f"sum({name})::numeric AS {name}" for name in COLUMNS)
 
@@ -88,7 +89,7 @@ async def assert_sums_are_facts(pool: Pool) -> None:
         )
     for table, step in (("rollup_1h", "hour"), ("rollup_1d", "day")):
         held = f"SELECT bucket FROM ledger.rolled WHERE sums = '{table}_totals' AND until > bucket"
-        for kind, names in (("models", "'', provider, model, operation"), ("tenants", "tenant_id, '', '', ''")):
+        for kind, names in TOTALS.items():
             assert await rows(
                 pool,
                 f"""SELECT bucket, {KEYS}, {SUMS} FROM ledger.{table}_totals
