@@ -2,22 +2,34 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
 
 from observatory.adapters.kafka import Record, Unreadable
 from observatory.adapters.postgres.adjustments import Adjustment
-from observatory.adapters.postgres.ledger import Fact, Move, RollupDelta
+from observatory.adapters.postgres.ledger import Fact, Move, RollupDelta, encode_facts
 from streams.ledger.adjustments import read_adjustment, states_adjustment
 from streams.ledger.decode import read_fact
 from streams.ledger.rollups import deltas
 
 LOG_APPEND_TIME = 1
-DECODE_STEP = 250
-"""Records that are decoded before the transaction in flight gets its turn on the event loop."""
+STEP = 100
+"""Records that are decoded or encoded before the transaction in flight gets its turn on the event loop."""
 
 Bad = tuple[Record, str]
 Stated = Fact | Adjustment
+
+
+class Prepared(NamedTuple):
+    """What is written of new facts, worked out while another transaction is under way."""
+
+    encoded: Sequence[bytes]
+    """The facts in pieces, as the database takes them."""
+    changes: Sequence[RollupDelta]
+    """What they add to the rollups if none of them was there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +43,14 @@ class Batch:
     records: Sequence[Record]
     moves: Sequence[Move]
     first: Sequence[Fact]
-    first_changes: Sequence[RollupDelta]
-    """What `first` adds to the rollups if none of it was there; worked out while another transaction is under way."""
     later: Sequence[Fact]
     adjustments: Sequence[Adjustment]
     bad: Sequence[Bad]
+    ahead: Prepared | None = None
+
+    def prepared(self) -> Prepared:
+        """`first` as it is written, now if it was not done ahead. Raises `UnicodeEncodeError` for what is no text."""
+        return self.ahead or Prepared([encode_facts(self.first)], deltas(self.first))
 
 
 def new_batch(records: Sequence[Record], moves: Sequence[Move], stated: Sequence[Stated], bad: Sequence[Bad]) -> Batch:
@@ -44,19 +59,36 @@ def new_batch(records: Sequence[Record], moves: Sequence[Move], stated: Sequence
     first = [fact for fact in newest if fact.revision == 1]
     later = [fact for fact in newest if fact.revision > 1]
     adjustments = [one for one in stated if isinstance(one, Adjustment)]
-    return Batch(records, moves, first, deltas(first), later, adjustments, bad)
+    return Batch(records, moves, first, later, adjustments, bad)
 
 
 async def read_batch(records: Sequence[Record], moves: Sequence[Move], retention_days: int) -> Batch:
-    """The batch of these records, decoded while a transaction in flight goes on."""
+    """The batch of these records, decoded and prepared while a transaction in flight goes on."""
     stated: list[Stated] = []
     bad: list[Bad] = []
-    for start in range(0, len(records), DECODE_STEP):
-        some, some_bad = read_facts(records[start : start + DECODE_STEP], retention_days)
+    for start in range(0, len(records), STEP):
+        some, some_bad = read_facts(records[start : start + STEP], retention_days)
         stated += some
         bad += some_bad
         await asyncio.sleep(0)
-    return new_batch(records, moves, stated, bad)
+    batch = new_batch(records, moves, stated, bad)
+    try:
+        return replace(batch, ahead=await _prepare(batch.first))
+    except UnicodeEncodeError:
+        return batch  # Who writes it comes upon this again, and looks for the fact at fault.
+
+
+async def _prepare(facts: Sequence[Fact]) -> Prepared:
+    encoded: list[bytes] = []
+    for start in range(0, len(facts), STEP):
+        encoded.append(encode_facts(facts[start : start + STEP]))
+        await asyncio.sleep(0)
+    changes: list[RollupDelta] = []
+    for _, of_partition in groupby(facts, attrgetter("topic_partition")):
+        # Rows of the rollups are of one partition, so what each partition changes can be worked out by itself.
+        changes += deltas(of_partition)
+        await asyncio.sleep(0)
+    return Prepared(encoded, changes)
 
 
 def read_facts(records: Sequence[Record], retention_days: int) -> tuple[list[Stated], list[Bad]]:

@@ -26,7 +26,7 @@ from streams.ledger.writer import Writer
 
 log = logging.getLogger(__name__)
 
-MAX_RECORDS = 5_000
+MAX_RECORDS = 10_000
 POLL_MS = 200
 SMALL_BATCH = 1_000
 PACE_S = 0.1

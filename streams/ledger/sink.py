@@ -44,13 +44,14 @@ async def write(pool: Pool, offsets: SinkOffsets, batch: Batch) -> None:
 
 
 async def _write_facts(connection: Connection, batch: Batch) -> None:
+    prepared = batch.prepared()
     try:
         async with connection.transaction():
-            await ledger.copy_facts(connection, batch.first)
+            await ledger.copy_facts(connection, prepared.encoded)
     except asyncpg.UniqueViolationError:
         await _merge(connection, [*batch.first, *batch.later])
         return
-    await ledger.add_to_rollups(connection, batch.first_changes)
+    await ledger.add_to_rollups(connection, prepared.changes)
     if batch.later:
         await _merge(connection, batch.later)
 

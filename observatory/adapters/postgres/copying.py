@@ -5,14 +5,14 @@ an encoder of JSON, which has no detour through Python, does all the work. Exact
 float as the shortest text that is read as the same float, a time with its microseconds.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 import msgspec
 
 from observatory.adapters.postgres.pool import Connection
 
-CHUNK_ROWS = 500
-"""Rows that are encoded before the event loop gets its turn."""
+CHUNK_ROWS = 250
+"""Rows that are encoded and sent as one piece: the server reads one while the next is sent."""
 
 Rows = Sequence[tuple[object, ...]]
 
@@ -27,15 +27,23 @@ async def copy_rows(
 
     Raises what PostgreSQL raises, and `UnicodeEncodeError` for a text that is not Unicode (half a surrogate pair).
     """
+    pieces = (csv_lines(rows[start : start + CHUNK_ROWS]) for start in range(0, len(rows), CHUNK_ROWS))
+    await copy_lines(connection, table, columns, pieces, schema=schema)
+
+
+async def copy_lines(
+    connection: Connection, table: str, columns: Sequence[str], pieces: Iterable[bytes], *, schema: str | None = None
+) -> None:
+    """Appends rows that `csv_lines` made. Raises what PostgreSQL raises."""
     await connection.copy_to_table(
-        table, schema_name=schema, columns=columns, source=_chunks(rows),
+        table, schema_name=schema, columns=columns, source=_asynchronous(pieces),
         format="csv", delimiter=",", null="null", quote='"', escape="\\",
     )  # fmt: skip
 
 
-async def _chunks(rows: Rows) -> AsyncIterator[bytes]:
-    for start in range(0, len(rows), CHUNK_ROWS):
-        yield csv_lines(rows[start : start + CHUNK_ROWS])
+async def _asynchronous(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
 
 
 def csv_lines(rows: Rows) -> bytes:

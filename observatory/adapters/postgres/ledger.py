@@ -3,13 +3,13 @@
 A fact is named by `(call_id, started_at)`, which are the same in every revision of a call.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from observatory.adapters.postgres.copying import copy_rows
+from observatory.adapters.postgres.copying import copy_lines, copy_rows, csv_lines
 from observatory.adapters.postgres.pool import Connection, Database, Pool
 from observatory.adapters.postgres.queries import load_queries
 
@@ -166,9 +166,14 @@ async def commit_without_waiting(connection: Connection) -> None:
     await connection.execute(_SQL["commit_without_waiting"])
 
 
-async def copy_facts(connection: Connection, facts: Sequence[Fact]) -> None:
+def encode_facts(facts: Sequence[Fact]) -> bytes:
+    """The facts as `copy_facts` takes them. Raises `UnicodeEncodeError` for a text that is not Unicode."""
+    return csv_lines(facts)
+
+
+async def copy_facts(connection: Connection, encoded: Iterable[bytes]) -> None:
     """Writes new facts. Raises `UniqueViolationError` when one of them is there already."""
-    await copy_rows(connection, "calls", Fact._fields, facts, schema="ledger")
+    await copy_lines(connection, "calls", Fact._fields, encoded, schema="ledger")
 
 
 async def stage_facts(connection: Connection, facts: Sequence[Fact]) -> set[tuple[UUID, datetime]]:
