@@ -12,6 +12,7 @@ from schemas.http_analytics import PeriodParameters
 
 Granularity = Literal["none", "minute", "hour", "day", "month"]
 Order = Literal["cost", "calls", "tokens", "errors", "p95"]
+GroupOrder = Literal["cost", "calls", "tokens", "errors", "p95", "change"]
 WasteGroup = Literal["cause", "model", "provider", "tenant"]
 Wanted = list[Name] | None
 TagValue = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[^\x00]*$")]
@@ -59,7 +60,10 @@ class GroupedParameters(CallParameters):
     top: Annotated[
         int | None, Field(ge=1, le=MAX_TOP, description="So many groups of the whole period; the rest is summed.")
     ] = None
-    order: Annotated[Order, Field(description="What groups are ordered by, the greatest first.")] = "cost"
+    order: Annotated[
+        GroupOrder,
+        Field(description="What groups are ordered by, the greatest first; change: of cost, with compare."),
+    ] = "cost"
     compare: Annotated[
         Literal["previous"] | None, Field(description="previous: the period of the same length before it too.")
     ] = None
@@ -120,11 +124,24 @@ class CostFigures(Body):
     average_cost_usd: Quotient | None
 
 
+class CostReasons(Body):
+    """What a difference of cost is made of; the parts add up to it exactly.
+
+    `calls_usd`: more or fewer calls, each at the cost of then. `length_usd`: as many tokens more or fewer a call, each
+    at the price of then. `rate_usd`: what a token costs more or less on average, by prices, models or what is cached.
+    """
+
+    calls_usd: Usd
+    length_usd: Usd
+    rate_usd: Usd
+
+
 class CostRow(CostFigures, Step):
     """A group, and with `compare` the same in the period before: `ratio` is now for each of then."""
 
     previous: CostFigures | None = None
     difference_usd: Usd | None = None
+    reasons: CostReasons | None = None
     ratio: Quotient | None = None
 
 

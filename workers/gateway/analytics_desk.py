@@ -13,7 +13,7 @@ import asyncpg
 from observatory.adapters.postgres.analytics import SESSION, Question, Row, ask, snapshot, watermark
 from observatory.adapters.postgres.costs import watermark as ledger_watermark
 from observatory.adapters.postgres.freshness import Reached, read_freshness
-from observatory.adapters.postgres.pool import TRANSIENT, Pool, describe
+from observatory.adapters.postgres.pool import TRANSIENT, Connection, Pool, describe
 from observatory.adapters.postgres.waste import WasteQuery, WasteRow, read_waste
 from workers.gateway.analytics_query import unfit
 from workers.gateway.database import Database, DatabaseAway
@@ -81,6 +81,16 @@ class AnalyticsDesk:
             async with snapshot(self._pool()) as connection:
                 moment = await watermark(connection, self._topic)
                 return *await read_freshness(connection), moment
+        except TRANSIENT as error:
+            raise _refused(error) from error
+
+    async def in_snapshot(self, operation: Callable[[Connection], Awaitable[T]]) -> tuple[datetime | None, T]:
+        """The watermark and what a reader finds with it. Raises `Refusal`."""
+        try:
+            async with snapshot(self._pool()) as connection:
+                return await watermark(connection, self._topic), await operation(connection)
+        except asyncpg.DataError as error:
+            raise invalid(f"the database does not take a value of this question: {error}") from error
         except TRANSIENT as error:
             raise _refused(error) from error
 

@@ -22,6 +22,8 @@ def grouped_question(
     group_by = _group_by(parameters.group_by)
     if parameters.top is not None and not group_by:
         raise unfit("top", "chooses among groups: it needs group_by")
+    if parameters.order == "change" and parameters.compare is None:
+        raise unfit("order", "change needs something to compare with: compare=previous")
     try:
         check_steps(asked.period, parameters.granularity)
         zone = zone_of(parameters.time_zone, parameters.granularity)

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 from observatory.adapters.postgres.analytics import Question, Row, Sums
 from observatory.rules.averages import quotient, share
+from observatory.rules.cost_reasons import Spending, reasons
 from observatory.rules.money import MONEY, ZERO, total
-from schemas.http_analytics_calls import CostFigures, CostRow, ModelRow, PerformanceFigures, PerformanceRow
+from schemas.http_analytics_calls import CostFigures, CostReasons, CostRow, ModelRow, PerformanceFigures, PerformanceRow
 
 _WORKED_OUT = ("tokens", "input_tokens", "average_cost_usd")
 _COSTS = tuple(name for name in CostFigures.model_fields if name not in _WORKED_OUT)
@@ -27,9 +28,15 @@ def cost_row(question: Question, row: Row) -> CostRow:
             **now.model_dump(),
             "previous": before,
             "difference_usd": None if before is None else MONEY.subtract(now.cost_usd, before.cost_usd),
+            "reasons": None if before is None else _reasons(before, now),
             "ratio": None if before is None else quotient(now.cost_usd, before.cost_usd),
         }
     )
+
+
+def _reasons(before: CostFigures, now: CostFigures) -> CostReasons:
+    then, since = (Spending(each.calls, each.tokens, each.cost_usd) for each in (before, now))
+    return CostReasons(**asdict(reasons(then, since)))
 
 
 def performance_row(question: Question, row: Row) -> PerformanceRow:

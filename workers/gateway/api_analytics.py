@@ -34,7 +34,7 @@ from workers.gateway.analytics_questions import cursor_of, grouped_question, onl
 from workers.gateway.analytics_rows import cost_row, model_rows, performance_row
 from workers.gateway.api_bodies import Asker
 
-_COST_COMPARISON = ("previous", "difference_usd", "ratio")
+_COST_COMPARISON = ("previous", "difference_usd", "reasons", "ratio")
 _PERFORMANCE_COMPARISON = ("previous", "latency_p95_difference_ms", "error_rate_difference")
 _MODELS = 1_000
 

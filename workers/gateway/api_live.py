@@ -1,81 +1,56 @@
 """`GET /api/v1/live`: what happens to a tenant's calls, second by second, and its alerts, as server-sent events."""
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from datetime import UTC, datetime
 from typing import Annotated
 
-import orjson
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Depends, Header
 from starlette.responses import StreamingResponse
 
 from observatory.adapters.kafka import Record
-from observatory.adapters.postgres import live
-from observatory.adapters.postgres.pool import Pool
-from schemas.base import rfc3339
+from schemas.http_live import LiveParameters, LiveStatus
+from workers.gateway.analytics_query import described_query, only_tenant, parameters_of
 from workers.gateway.api_bodies import Asker
-from workers.gateway.database import Database, DatabaseAway
+from workers.gateway.database import Database
 from workers.gateway.live_feed import FeedAway, LiveFeed, Place
+from workers.gateway.live_status import STATUS_EVERY_S, Scope, StatusDesk
 from workers.gateway.refusals import invalid, not_available
 
-STATUS_EVERY_S = 1.0
 _HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-
-
-class LiveStatus:
-    """How far the windows are complete and what is in flight: asked of the database once a second for all watchers."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._asked_at = -STATUS_EVERY_S
-        self._asking = asyncio.Lock()
-        self._complete_until: int | None = None
-        self._in_flight: dict[str, int] | None = None
-
-    async def of(self, tenant_id: str) -> dict[str, object]:
-        """The body of a `status` event; `in_flight` is null while the database is away."""
-        async with self._asking:
-            if time.monotonic() - self._asked_at >= STATUS_EVERY_S * 0.9:
-                await self._ask()
-                self._asked_at = time.monotonic()
-        until = self._complete_until
-        return {
-            "tenant_id": tenant_id,
-            "complete_until": None if until is None else rfc3339(datetime.fromtimestamp(until, UTC)),
-            "in_flight": None if self._in_flight is None else self._in_flight.get(tenant_id, 0),
-        }
-
-    async def _ask(self) -> None:
-        async def both(pool: Pool) -> tuple[int | None, dict[str, int]]:
-            return await live.closed_until(pool), await live.in_flight(pool)
-
-        try:
-            self._complete_until, self._in_flight = await self._database.run(both)
-        except DatabaseAway:
-            self._in_flight = None
 
 
 def live_router(feed: LiveFeed, database: Database) -> APIRouter:
     """The endpoint."""
     router = APIRouter(prefix="/api/v1/live", tags=["live"])
-    status = LiveStatus(database)
+    status = StatusDesk(database)
+    query = Annotated[LiveParameters, Depends(parameters_of(LiveParameters))]
 
-    @router.get("", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+    @router.get(
+        "",
+        response_class=StreamingResponse,
+        openapi_extra=described_query(LiveParameters),
+        responses={200: {"content": {"text/event-stream": {}}}},
+    )
     async def watch(
-        access: Asker, last_event_id: Annotated[str | None, Header(description="Where a stream was left.")] = None
+        access: Asker,
+        parameters: query,
+        last_event_id: Annotated[str | None, Header(description="Where a stream was left.")] = None,
     ) -> StreamingResponse:
         """Events `metrics.window` (as on the topic `metrics.live`), `alert.raised` and `alert.resolved`.
 
-        Besides, once a second, `status`: up to when all windows are complete, and how many calls are in flight.
+        Besides, once a second, `status`: up to when all windows are complete, how many calls are in flight, and with
+        `figures` the sums of the seconds since the last one.
         """
+        scope = only_tenant(access, parameters.tenant)
         after = _place(last_event_id)
         try:
             await feed.open()
         except FeedAway as error:
             raise not_available("the broker is away; connect again") from error
-        told = _told(feed, status, access.tenant_id, after)
+        tenant_id = scope or access.tenant_id
+        say = _Figures(status, tenant_id, scope) if parameters.figures else _Plainly(status, tenant_id)
+        told = _told(feed, say, tenant_id, after)
         return StreamingResponse(told, media_type="text/event-stream", headers=_HEADERS)
 
     return router
@@ -88,25 +63,65 @@ def _place(text: str | None) -> Place | None:
         raise invalid(str(error), "Last-Event-ID") from None
 
 
-async def _told(feed: LiveFeed, status: LiveStatus, tenant_id: str, after: Place | None) -> AsyncGenerator[bytes, None]:
+class _Plainly:
+    """Windows as they come, and the status."""
+
+    windows = True
+
+    def __init__(self, desk: StatusDesk, tenant_id: str) -> None:
+        self._desk, self._tenant_id = desk, tenant_id
+
+    async def status(self) -> LiveStatus:
+        """The next one."""
+        return await self._desk.of(self._tenant_id)
+
+
+class _Figures:
+    """The sums of each second within the status, once."""
+
+    windows = False
+
+    def __init__(self, desk: StatusDesk, tenant_id: str, scope: Scope) -> None:
+        self._desk, self._tenant_id, self._scope = desk, tenant_id, scope
+        self._after = 0
+
+    async def status(self) -> LiveStatus:
+        """The next one."""
+        found, self._after = await self._desk.with_figures(self._tenant_id, self._scope, self._after)
+        return found
+
+
+async def _told(
+    feed: LiveFeed, say: _Plainly | _Figures, tenant_id: str, after: Place | None
+) -> AsyncGenerator[bytes, None]:
     told_at = 0.0
-    yield _status(await status.of(tenant_id))
+    yield _status(await say.status())
     with suppress(FeedAway):  # the client connects again, with the last id that it has seen
         async with aclosing(feed.events(tenant_id, after, STATUS_EVERY_S)) as batches:
             async for batch in batches:
-                body = b"".join(_event(place, record) for place, record in batch)
+                body = b"".join(
+                    _event(place, record) for place, record in batch if say.windows or not _is_window(record)
+                )
                 if time.monotonic() - told_at >= STATUS_EVERY_S:
                     told_at = time.monotonic()
-                    body += _status(await status.of(tenant_id))
+                    body += _status(await say.status())
                 if body:
                     yield body
 
 
-def _event(place: Place, record: Record) -> bytes:
+def _type_of(record: Record) -> bytes:
     ce_type = next((value for name, value in record.headers if name == "ce_type"), b"")
+    return ce_type.rpartition(b".v")[0]
+
+
+def _is_window(record: Record) -> bool:
+    return _type_of(record) == b"metrics.window"
+
+
+def _event(place: Place, record: Record) -> bytes:
     body = (record.value or b"").replace(b"\n", b" ").replace(b"\r", b" ")
-    return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(place).encode(), ce_type.rpartition(b".v")[0], body)
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(place).encode(), _type_of(record), body)
 
 
-def _status(body: dict[str, object]) -> bytes:
-    return b"event: status\ndata: %s\n\n" % orjson.dumps(body)
+def _status(status: LiveStatus) -> bytes:
+    return b"event: status\ndata: %s\n\n" % status.model_dump_json().encode()

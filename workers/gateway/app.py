@@ -21,6 +21,7 @@ from workers.gateway.api_alerts import alerts_router
 from workers.gateway.api_analytics import analytics_router
 from workers.gateway.api_anomalies import anomalies_router
 from workers.gateway.api_budgets import BudgetDesk, budgets_router
+from workers.gateway.api_calls import calls_router
 from workers.gateway.api_chat import ChatDesk, chat_router
 from workers.gateway.api_conversation_costs import conversation_costs_router
 from workers.gateway.api_conversations import ConversationStore, conversations_router
@@ -159,6 +160,7 @@ def build_rest(gateway: Gateway, traces: RequestTraces) -> FastAPI:
         budgets_router(BudgetDesk(gateway.database)),
         alerts_router(gateway.database),
         analytics_router(gateway.analytics),
+        calls_router(gateway.analytics),
         anomalies_router(gateway.database),
         recommendations_router(gateway.database),
         traces_router(gateway.database),

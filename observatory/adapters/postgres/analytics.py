@@ -27,7 +27,7 @@ Dimension = Literal[
     "tenant", "provider", "model", "operation", "user", "api_key", "conversation", "status", "source", "experiment",
     "variant", "prompt_version",
 ]  # fmt: skip
-Order = Literal["cost", "calls", "tokens", "errors", "p95"]
+Order = Literal["cost", "calls", "tokens", "errors", "p95", "change"]
 
 TAG = "tag:"
 """Before the key of a tag that calls are grouped or chosen by."""
@@ -48,6 +48,7 @@ _BY_DAY = frozenset({"user", "api_key", "status", "source", "experiment", "varia
 _VALUES = {
     "cost": "cost_usd", "calls": "calls", "errors": "errors", "tokens": _SQL["tokens"], "p95": "latency_p95",
 }  # fmt: skip
+_IN_PERIOD = "coalesce(max(({value})::numeric) FILTER (WHERE era = {era}), 0)"
 _BRANCHES = 8
 """Parts of a period that are read each by itself; more are read together."""
 
@@ -319,20 +320,30 @@ def _put_together(question: Question, arguments: _Arguments, cells: Sequence[str
     names = ", ".join(f"k{number}" for number in range(len(question.group_by)))
     keys = f", {names}" if names else ""
     empty = "".join(f", NULL::text AS k{number}" for number in range(len(question.group_by)))
-    ranking = "rank_by_p95" if question.order == "p95" else "rank_by_sum"
-    value = _VALUES[question.order]
+    ranking, worth = _order(question.order)
     return _SQL["question"].format(
         names=names,
         keys=keys,
         summing=_SQL["summing"],
         cells="\nUNION ALL\n".join(cells or [_SQL["nothing"].format(keys=empty)]),
         durations="\nUNION ALL\n".join(durations or [_SQL["no_durations"].format(keys=empty)]),
-        ranking=_SQL[ranking].format(value=value) if question.order != "p95" else _SQL[ranking],
+        ranking=ranking,
         top="ALL" if question.top is None else arguments.add(question.top, "bigint"),
-        value=value,
+        worth=worth,
         after="true" if question.after is None else _after(question.after, arguments),
         limit="ALL" if question.limit is None else arguments.add(question.limit, "bigint"),
     )
+
+
+def _order(order: Order) -> tuple[str, str]:
+    """How groups are ranked, and what rows are ordered by within a step; both the greatest first."""
+    if order == "change":
+        now, before = (_IN_PERIOD.format(value="cost_usd", era=era) for era in (0, 1))
+        return _SQL["rank_by_change"], f"abs({now} - {before})"
+    worth = _IN_PERIOD.format(value=_VALUES[order], era=0)
+    if order == "p95":
+        return _SQL["rank_by_p95"], worth
+    return _SQL["rank_by_sum"].format(value=_VALUES[order]), worth
 
 
 def _after(position: Position, arguments: _Arguments) -> str:

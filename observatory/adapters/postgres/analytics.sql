@@ -56,6 +56,12 @@ sum(estimated_cost_usd) AS estimated_cost_usd
 -- name: rank_by_sum
 SELECT names, sum({value}) AS value FROM grouped WHERE era = 0 GROUP BY names
 
+-- name: rank_by_change
+-- By how much more or less a group cost than in the period before.
+SELECT names, abs(coalesce(sum(cost_usd) FILTER (WHERE era = 0), 0) - coalesce(sum(cost_usd) FILTER (WHERE era = 1), 0))
+         AS value
+  FROM grouped GROUP BY names
+
 -- name: rank_by_p95
 -- By what 95 % of the calls of a group do not exceed, in the whole period.
 SELECT names, min(i) FILTER (WHERE up_to >= greatest(1, ceil(0.95 * total))) AS value
@@ -104,7 +110,7 @@ WITH grouped AS MATERIALIZED (
 ), rows AS MATERIALIZED (
   SELECT * FROM sums LEFT JOIN quantiles USING (era, at, names, other)
 ), page AS (
-  SELECT * FROM (SELECT at, other, names, -coalesce(max(({value})::numeric) FILTER (WHERE era = 0), 0) AS minus
+  SELECT * FROM (SELECT at, other, names, -{worth} AS minus
                    FROM rows GROUP BY at, other, names) AS positions
    WHERE {after}
    ORDER BY at, other, minus, names LIMIT {limit}

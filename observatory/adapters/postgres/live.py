@@ -1,7 +1,9 @@
 """One-second windows as the stream workers keep them, and the cursors of the tasks that read them in order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
+
+from asyncpg import Record
 
 from observatory.adapters.postgres.pool import Database
 from observatory.adapters.postgres.queries import load_queries
@@ -28,6 +30,35 @@ class WindowCell:
     ttft_ms_hist: list[int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanSums:
+    """What calls that ended in some seconds add up to; percentiles in ms, None without such calls."""
+
+    calls: int
+    errors: int
+    unpriced_calls: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+    latency_p99_ms: float | None
+    ttft_p95_ms: float | None
+
+
+async def sums_by_second(database: Database, begin: int, end: int, tenant: str | None) -> list[tuple[int, SpanSums]]:
+    """Each second with calls from `begin` up to, not including, `end`, in order; of one tenant, or of all (None)."""
+    statement = _SQL["seconds"].format(second="second", grouping="GROUP BY second ORDER BY second")
+    return [(row["second"], _sums(row)) for row in await database.fetch(statement, begin, end, tenant)]
+
+
+async def sums_of(database: Database, begin: int, end: int, tenant: str | None) -> SpanSums:
+    """All of these seconds together."""
+    statement = _SQL["seconds"].format(second="NULL::bigint", grouping="")
+    (row,) = await database.fetch(statement, begin, end, tenant)
+    return _sums(row)
+
+
 async def window_cells(database: Database, begin: int, end: int) -> list[WindowCell]:
     """The cells of the seconds from `begin` up to, not including, `end`; by second, tenant, provider and model."""
     return [WindowCell(*row) for row in await database.fetch(_SQL["cells"], begin, end)]
@@ -49,6 +80,10 @@ async def move_cursor(database: Database, name: str, expected: int, position: in
     """Moves a task on; False when another process has moved it."""
     status: str = await database.execute(_SQL["move_cursor"], name, expected, position)
     return status.endswith(" 1")
+
+
+def _sums(row: Record) -> SpanSums:
+    return SpanSums(**{each.name: row[each.name] for each in fields(SpanSums)})
 
 
 async def in_flight(database: Database) -> dict[str, int]:

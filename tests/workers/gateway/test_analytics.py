@@ -286,6 +286,31 @@ async def test_the_period_before_stands_beside(facts: Pool, api: Api) -> None:
         assert figures(row["previous"], wanted) == wanted
 
 
+async def test_what_changed_most_comes_first(facts: Pool, api: Api) -> None:
+    now, then = await by_hand(facts, "user_id"), await by_hand(facts, "user_id", start=BEFORE, end=START)
+    none = {"cost_usd": Decimal(0)}
+    changes = {
+        key: abs(now.get(key, none)["cost_usd"] - then.get(key, none)["cost_usd"]) for key in now.keys() | then.keys()
+    }
+    wanted = sorted(changes.values(), reverse=True)
+    answer = await api.get("costs", **asked(group_by="user", order="change", compare="previous", top=3))
+    *first, rest = answer["rows"]
+    assert [changes[names(row)] for row in first] == wanted[:3]
+    assert rest["other"]
+    for row in answer["rows"]:
+        parts = [Decimal(row["reasons"][name]) for name in ("calls_usd", "length_usd", "rate_usd")]
+        assert sum(parts) == Decimal(row["difference_usd"])
+    pages = [await api.get("costs", **asked(group_by="user", order="change", compare="previous", limit=2))]
+    while pages[-1]["next"]:
+        cursor = pages[-1]["next"]
+        query = asked(group_by="user", order="change", compare="previous", limit=2, cursor=cursor)
+        pages.append(await api.get("costs", **query))
+    ordered = [abs(Decimal(row["difference_usd"])) for page in pages for row in page["rows"]]
+    assert ordered == sorted(ordered, reverse=True)
+    assert len(ordered) == len(changes)
+    assert (await api.get("costs", 422, **asked(group_by="user", order="change")))["detail"].startswith("order")
+
+
 async def test_pages_are_the_whole(facts: Pool, api: Api) -> None:
     for query in (
         asked(group_by="user,model", granularity="day"),
@@ -487,6 +512,11 @@ async def test_a_key_sees_its_tenant_only(facts: Pool, api: Api) -> None:
         assert [row["group"] for row in own] == ["analytics-a"]
         assert own[0]["cost_usd"] == total["cost_usd"]
         assert (await api.get("freshness", key=text))["watermark"] is not None
+        assert {row["tenant_id"] for row in (await api.get("../calls", key=text, **PERIOD))["rows"]} == {"analytics-a"}
+        await api.get("../calls", code=403, key=text, **PERIOD, tenant="analytics-b")
+        for tenant, code in (("analytics-a", 200), ("analytics-b", 404)):
+            call_id = await facts.fetchval("SELECT call_id FROM ledger.calls WHERE tenant_id = $1 LIMIT 1", tenant)
+            await api.get(f"../calls/{call_id}", code=code, key=text)
     finally:
         await facts.execute("DELETE FROM app.api_keys")
         await eventually("nobody needs a key again", lambda: _passes(lambda: api.get("freshness")))

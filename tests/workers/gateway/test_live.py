@@ -1,13 +1,17 @@
 """The live feed of a real gateway: windows and alerts of one's own tenant, in order, and again after a cut."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
+import asyncpg
 import pytest_asyncio
 
 from observatory.adapters.kafka import Publisher
@@ -76,9 +80,10 @@ class Stream:
 
 
 @asynccontextmanager
-async def watching(url: str, last_id: str | None = None) -> AsyncIterator[Stream]:
+async def watching(url: str, last_id: str | None = None, **query: str) -> AsyncIterator[Stream]:
     headers = {} if last_id is None else {"Last-Event-ID": last_id}
-    async with aiohttp.ClientSession() as session, session.get(f"{url}/api/v1/live", headers=headers) as response:
+    address = f"{url}/api/v1/live"
+    async with aiohttp.ClientSession() as session, session.get(address, headers=headers, params=query) as response:
         assert response.status == 200
         assert response.headers["content-type"].startswith("text/event-stream")
         yield Stream(response)
@@ -122,3 +127,72 @@ async def test_a_place_that_is_none_is_refused(gateway: Process, http: aiohttp.C
         problem = await response.json()
     assert response.status == 400
     assert "offset-offset" in problem["detail"]
+
+
+async def test_figures_are_the_sums_of_complete_seconds_each_told_once(
+    gateway: Process, database: asyncpg.Connection[asyncpg.Record], publisher: Publisher
+) -> None:
+    until = 1_700_000_000
+    await _windows(database, {until - 400: ["a"], until - 61: ["a"], until - 3: ["a", "b"], until + 1: ["a", "b"]})
+    await _complete_until(database, until)
+    try:
+        async with (
+            watching(gateway.url, figures="true") as all_,
+            watching(gateway.url, figures="true", tenant="b") as of_b,
+        ):
+            first = (await _figures(all_, until))["figures"]
+            assert [(_second(each), each["calls"], each["cost_usd"]) for each in first["seconds"]] == [
+                (until - 61, 2, "0.0000000000000000021"), (until - 3, 4, "0.0000000000000000042"),
+            ]  # fmt: skip
+            assert (first["tenant_id"], first["minute"]["calls"]) == (None, 4)
+            assert first["minute"]["latency_p95_ms"] is not None
+            own = (await _figures(of_b, until))["figures"]
+            assert (own["tenant_id"], own["minute"]["calls"], len(own["seconds"])) == ("b", 2, 1)
+            await _complete_until(database, until + 5)
+            await publish(publisher, window(1), window(2), alert())
+            assert (await all_.next("metrics.window", "alert.raised"))[1] == "alert.raised"
+            then = (await _figures(all_, until + 5))["figures"]
+            assert [_second(each) for each in then["seconds"]] == [until + 1]
+            assert then["minute"]["calls"] == 8
+    finally:
+        await database.execute("TRUNCATE streams.windows")
+        await database.execute("DELETE FROM ledger.sink_offsets WHERE sink = 'streams.recent_calls'")
+
+
+def _second(row: dict[str, Any]) -> int:
+    return round(datetime.fromisoformat(row["at"]).timestamp())
+
+
+async def _figures(stream: Stream, until: int) -> dict[str, Any]:
+    """The first status that is complete up to there."""
+    while True:
+        _, _, status = await stream.next("status")
+        complete = status["complete_until"]
+        if complete is not None and datetime.fromisoformat(str(complete)).timestamp() >= until:
+            return status
+
+
+async def _windows(database: asyncpg.Connection[asyncpg.Record], tenants: dict[int, list[str]]) -> None:
+    """In each second two calls of each of its tenants."""
+    cell = {
+        "provider": "p", "model": "m", "calls": 2, "errors": 1, "unpriced_calls": 0, "input_tokens": 3,
+        "output_tokens": 4, "latency_ms_hist": [(224 << 40) + 2], "ttft_ms_hist": [], "faults": 0,
+    }  # fmt: skip
+    for second, names in tenants.items():
+        # An amount with more digits than a float has: it must come through as it is.
+        cells = ", ".join(
+            json.dumps({**cell, "tenant_id": name})[:-1] + ', "cost_usd": 0.0000000000000000021}' for name in names
+        )
+        await database.execute(
+            "INSERT INTO streams.windows (part, key, version, touched_at, state) VALUES (0, $1, 1, now(), $2::jsonb)",
+            str(second), f'{{"second": {second}, "cells": [{cells}]}}',
+        )  # fmt: skip
+
+
+async def _complete_until(database: asyncpg.Connection[asyncpg.Record], second: int) -> None:
+    await database.execute(
+        """INSERT INTO ledger.sink_offsets (sink, topic, log_epoch, part, next_offset, applied_until, owner)
+           VALUES ('streams.recent_calls', 'llm.calls', 0, 0, 0, to_timestamp($1), 'test')
+           ON CONFLICT (sink, topic, log_epoch, part) DO UPDATE SET applied_until = excluded.applied_until""",
+        second,
+    )

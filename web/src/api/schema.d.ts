@@ -453,6 +453,46 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/calls": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Page
+         * @description Calls that began within the period.
+         */
+        readonly get: operations["page_api_v1_calls_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/calls/{call_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Get
+         * @description One call with the others of its request.
+         */
+        readonly get: operations["get_api_v1_calls__call_id__get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/analytics/anomalies": {
         readonly parameters: {
             readonly query?: never;
@@ -708,7 +748,8 @@ export interface paths {
          * Watch
          * @description Events `metrics.window` (as on the topic `metrics.live`), `alert.raised` and `alert.resolved`.
          *
-         *     Besides, once a second, `status`: up to when all windows are complete, and how many calls are in flight.
+         *     Besides, once a second, `status`: up to when all windows are complete, how many calls are in flight, and with
+         *     `figures` the sums of the seconds since the last one.
          */
         readonly get: operations["watch_api_v1_live_get"];
         readonly put?: never;
@@ -1270,10 +1311,58 @@ export interface components {
         };
         readonly JsonValue: unknown;
         /**
+         * LiveFigures
+         * @description What is complete: the last minute in sum, and the seconds since the last `status`, at first of five minutes.
+         *
+         *     `tenant_id` is null when they are of all tenants. A second without calls is left out.
+         */
+        readonly LiveFigures: {
+            /** Tenant Id */
+            readonly tenant_id: string | null;
+            readonly minute: components["schemas"]["LiveSums"];
+            /** Seconds */
+            readonly seconds: readonly components["schemas"]["LiveSecond"][];
+        };
+        /**
+         * LiveSecond
+         * @description The second that begins then.
+         */
+        readonly LiveSecond: {
+            /** Calls */
+            readonly calls: number;
+            /** Errors */
+            readonly errors: number;
+            /** Unpriced Calls */
+            readonly unpriced_calls: number;
+            /** Input Tokens */
+            readonly input_tokens: number;
+            /** Output Tokens */
+            readonly output_tokens: number;
+            /**
+             * Cost Usd
+             * @description US dollars, exact
+             */
+            readonly cost_usd: string;
+            /** Latency P50 Ms */
+            readonly latency_p50_ms: number | null;
+            /** Latency P95 Ms */
+            readonly latency_p95_ms: number | null;
+            /** Latency P99 Ms */
+            readonly latency_p99_ms: number | null;
+            /** Ttft P95 Ms */
+            readonly ttft_p95_ms: number | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            readonly at: string;
+        };
+        /**
          * LiveStatus
          * @description Once a second: up to when all windows are complete, and how many calls are in flight.
          *
-         *     `complete_until` is null before every partition was read, `in_flight` while the database is away.
+         *     `complete_until` is null before every partition was read, `in_flight` while the database is away; `figures` where
+         *     they were not asked for, or cannot be known at the moment.
          */
         readonly LiveStatus: {
             /** Tenant Id */
@@ -1282,6 +1371,37 @@ export interface components {
             readonly complete_until: string | null;
             /** In Flight */
             readonly in_flight: number | null;
+            /** @default null */
+            readonly figures: components["schemas"]["LiveFigures"] | null;
+        };
+        /**
+         * LiveSums
+         * @description Calls that ended in a second or more, by the broker's clock; `cost_usd` lacks the unpriced ones.
+         */
+        readonly LiveSums: {
+            /** Calls */
+            readonly calls: number;
+            /** Errors */
+            readonly errors: number;
+            /** Unpriced Calls */
+            readonly unpriced_calls: number;
+            /** Input Tokens */
+            readonly input_tokens: number;
+            /** Output Tokens */
+            readonly output_tokens: number;
+            /**
+             * Cost Usd
+             * @description US dollars, exact
+             */
+            readonly cost_usd: string;
+            /** Latency P50 Ms */
+            readonly latency_p50_ms: number | null;
+            /** Latency P95 Ms */
+            readonly latency_p95_ms: number | null;
+            /** Latency P99 Ms */
+            readonly latency_p99_ms: number | null;
+            /** Ttft P95 Ms */
+            readonly ttft_p95_ms: number | null;
         };
         /**
          * Message
@@ -1782,6 +1902,18 @@ export interface components {
             /** Next */
             readonly next: string | null;
         };
+        /** AnalyticsAnswer[CallView] */
+        readonly AnalyticsAnswer_CallView_: {
+            readonly period: components["schemas"]["AnalyticsPeriod"];
+            /** Watermark */
+            readonly watermark: string | null;
+            /** Complete */
+            readonly complete: boolean;
+            /** Rows */
+            readonly rows: readonly components["schemas"]["CallView"][];
+            /** Next */
+            readonly next: string | null;
+        };
         /** AnalyticsAnswer[ComparisonRow] */
         readonly AnalyticsAnswer_ComparisonRow_: {
             readonly period: components["schemas"]["AnalyticsPeriod"];
@@ -2098,6 +2230,100 @@ export interface components {
             readonly closed_at: string | null;
         };
         /**
+         * CallDetail
+         * @description A call, and all calls of its request by attempt, itself among them.
+         */
+        readonly CallDetail: {
+            readonly call: components["schemas"]["CallView"];
+            /** Attempts */
+            readonly attempts: readonly components["schemas"]["CallView"][];
+            /** Watermark */
+            readonly watermark: string | null;
+        };
+        /**
+         * CallView
+         * @description What is known of a call.
+         *
+         *     `model` is as the provider answered, else as asked. `cost_usd` is null when no price is known. `queue_ms`: published
+         *     to claimed; `policy_ms`: claimed to sent; `ttft_ms`: sent to the first token; `total_ms`: sent to the last byte.
+         */
+        readonly CallView: {
+            /**
+             * Call Id
+             * Format: uuid
+             */
+            readonly call_id: string;
+            /** Revision */
+            readonly revision: number;
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            readonly request_id: string;
+            /** Attempt */
+            readonly attempt: number;
+            /** Source */
+            readonly source: string;
+            /** Tenant Id */
+            readonly tenant_id: string;
+            /** User Id */
+            readonly user_id: string | null;
+            /** Conversation Id */
+            readonly conversation_id: string | null;
+            /** Api Key Id */
+            readonly api_key_id: string | null;
+            /** Operation */
+            readonly operation: string;
+            /** Provider */
+            readonly provider: string;
+            /** Model */
+            readonly model: string;
+            /** Request Model */
+            readonly request_model: string;
+            /** Status */
+            readonly status: string;
+            /** Error Type */
+            readonly error_type: string | null;
+            /** Usage Source */
+            readonly usage_source: string;
+            /** Cost Usd */
+            readonly cost_usd: string | null;
+            /** Cost State */
+            readonly cost_state: string;
+            /** Price Version */
+            readonly price_version: string | null;
+            readonly tokens: components["schemas"]["TokenSums"];
+            /**
+             * Started At
+             * Format: date-time
+             */
+            readonly started_at: string;
+            /** Ended At */
+            readonly ended_at: string | null;
+            /** Queue Ms */
+            readonly queue_ms: number | null;
+            /** Policy Ms */
+            readonly policy_ms: number | null;
+            /** Ttft Ms */
+            readonly ttft_ms: number | null;
+            /** Total Ms */
+            readonly total_ms: number | null;
+            /** Tags */
+            readonly tags: {
+                readonly [key: string]: string;
+            } | null;
+            /** Service Tier */
+            readonly service_tier: string | null;
+            /** Region */
+            readonly region: string | null;
+            /** Experiment Id */
+            readonly experiment_id: string | null;
+            /** Variant Id */
+            readonly variant_id: string | null;
+            /** Prompt Version */
+            readonly prompt_version: string | null;
+        };
+        /**
          * ChatCompleted
          * @description The one good outcome of a request. `cost_usd` covers all its attempts; null when one of them has no price.
          */
@@ -2366,6 +2592,30 @@ export interface components {
             readonly average_cost_usd: string | null;
         };
         /**
+         * CostReasons
+         * @description What a difference of cost is made of; the parts add up to it exactly.
+         *
+         *     `calls_usd`: more or fewer calls, each at the cost of then. `length_usd`: as many tokens more or fewer a call, each
+         *     at the price of then. `rate_usd`: what a token costs more or less on average, by prices, models or what is cached.
+         */
+        readonly CostReasons: {
+            /**
+             * Calls Usd
+             * @description US dollars, exact
+             */
+            readonly calls_usd: string;
+            /**
+             * Length Usd
+             * @description US dollars, exact
+             */
+            readonly length_usd: string;
+            /**
+             * Rate Usd
+             * @description US dollars, exact
+             */
+            readonly rate_usd: string;
+        };
+        /**
          * CostRow
          * @description A group, and with `compare` the same in the period before: `ratio` is now for each of then.
          */
@@ -2427,6 +2677,7 @@ export interface components {
             readonly previous?: components["schemas"]["CostFigures"] | null;
             /** Difference Usd */
             readonly difference_usd?: string | null;
+            readonly reasons?: components["schemas"]["CostReasons"] | null;
             /** Ratio */
             readonly ratio?: string | null;
         };
@@ -3936,7 +4187,10 @@ export type CreateExperiment = components['schemas']['CreateExperiment'];
 export type Eligibility = components['schemas']['Eligibility'];
 export type GiveFeedback = components['schemas']['GiveFeedback'];
 export type JsonValue = components['schemas']['JsonValue'];
+export type LiveFigures = components['schemas']['LiveFigures'];
+export type LiveSecond = components['schemas']['LiveSecond'];
 export type LiveStatus = components['schemas']['LiveStatus'];
+export type LiveSums = components['schemas']['LiveSums'];
 export type Message = components['schemas']['Message'];
 export type MetricsWindow = components['schemas']['MetricsWindow'];
 export type ModelWindow = components['schemas']['ModelWindow'];
@@ -3949,6 +4203,7 @@ export type Variant = components['schemas']['Variant'];
 export type AlertPage = components['schemas']['AlertPage'];
 export type AlertView = components['schemas']['AlertView'];
 export type AnalyticsAnswerAnomalyRow = components['schemas']['AnalyticsAnswer_AnomalyRow_'];
+export type AnalyticsAnswerCallView = components['schemas']['AnalyticsAnswer_CallView_'];
 export type AnalyticsAnswerComparisonRow = components['schemas']['AnalyticsAnswer_ComparisonRow_'];
 export type AnalyticsAnswerConversationRow = components['schemas']['AnalyticsAnswer_ConversationRow_'];
 export type AnalyticsAnswerCostRow = components['schemas']['AnalyticsAnswer_CostRow_'];
@@ -3964,6 +4219,8 @@ export type AnomalyRow = components['schemas']['AnomalyRow'];
 export type AttemptView = components['schemas']['AttemptView'];
 export type BudgetList = components['schemas']['BudgetList'];
 export type BudgetState = components['schemas']['BudgetState'];
+export type CallDetail = components['schemas']['CallDetail'];
+export type CallView = components['schemas']['CallView'];
 export type ChatCompleted = components['schemas']['ChatCompleted'];
 export type ComparisonRow = components['schemas']['ComparisonRow'];
 export type ContextView = components['schemas']['ContextView'];
@@ -3971,6 +4228,7 @@ export type ConversationPage = components['schemas']['ConversationPage'];
 export type ConversationRow = components['schemas']['ConversationRow'];
 export type ConversationView = components['schemas']['ConversationView'];
 export type CostFigures = components['schemas']['CostFigures'];
+export type CostReasons = components['schemas']['CostReasons'];
 export type CostRow = components['schemas']['CostRow'];
 export type EdgeView = components['schemas']['EdgeView'];
 export type Experiment = components['schemas']['Experiment'];
@@ -4855,8 +5113,8 @@ export interface operations {
                 readonly time_zone?: string;
                 /** @description So many groups of the whole period; the rest is summed. */
                 readonly top?: number;
-                /** @description What groups are ordered by, the greatest first. */
-                readonly order?: "cost" | "calls" | "tokens" | "errors" | "p95";
+                /** @description What groups are ordered by, the greatest first; change: of cost, with compare. */
+                readonly order?: "cost" | "calls" | "tokens" | "errors" | "p95" | "change";
                 /** @description previous: the period of the same length before it too. */
                 readonly compare?: "previous";
             };
@@ -4926,8 +5184,8 @@ export interface operations {
                 readonly time_zone?: string;
                 /** @description So many groups of the whole period; the rest is summed. */
                 readonly top?: number;
-                /** @description What groups are ordered by, the greatest first. */
-                readonly order?: "cost" | "calls" | "tokens" | "errors" | "p95";
+                /** @description What groups are ordered by, the greatest first; change: of cost, with compare. */
+                readonly order?: "cost" | "calls" | "tokens" | "errors" | "p95" | "change";
                 /** @description previous: the period of the same length before it too. */
                 readonly compare?: "previous";
             };
@@ -5081,6 +5339,98 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["FreshnessAnswer"];
+                };
+            };
+            /** @description What went wrong (RFC 9457) */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly page_api_v1_calls_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description From when, RFC 3339; included. */
+                readonly from?: string;
+                /** @description Until when, RFC 3339; not included. Default: now. */
+                readonly to?: string;
+                /** @description Instead of from and to: 90m, 24h, 7d, 30d. */
+                readonly last?: string;
+                /** @description json or csv; without it what `Accept` prefers, else json. */
+                readonly format?: "json" | "csv";
+                /** @description Rows a page; without it 1000, as CSV all. */
+                readonly limit?: number;
+                /** @description The `next` of the page before, with the same question. */
+                readonly cursor?: string;
+                readonly tenant?: readonly string[];
+                readonly provider?: readonly string[];
+                /** @description As the provider answered, else as asked. */
+                readonly model?: readonly string[];
+                readonly operation?: readonly string[];
+                readonly user?: readonly string[];
+                readonly api_key?: readonly string[];
+                readonly conversation?: readonly string[];
+                readonly status?: readonly string[];
+                readonly source?: readonly string[];
+                readonly experiment?: readonly string[];
+                readonly variant?: readonly string[];
+                readonly prompt_version?: readonly string[];
+                /** @description Calls with this tag: `tag:team=search`. */
+                readonly "tag:{key}"?: {
+                    readonly [key: string]: readonly string[];
+                };
+                /** @description What comes first: the latest, dearest, slowest, those with most tokens. */
+                readonly order?: "latest" | "cost" | "latency" | "tokens";
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AnalyticsAnswer_CallView_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457) */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly get_api_v1_calls__call_id__get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly call_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CallDetail"];
                 };
             };
             /** @description What went wrong (RFC 9457) */
@@ -5600,7 +5950,12 @@ export interface operations {
     };
     readonly watch_api_v1_live_get: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description Whose; a key sees its own only. */
+                readonly tenant?: string;
+                /** @description true: sums of each second in `status` in place of the windows; without a tenant those of all that may be seen. */
+                readonly figures?: boolean;
+            };
             readonly header?: {
                 /** @description Where a stream was left. */
                 readonly "last-event-id"?: string | null;
