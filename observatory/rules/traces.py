@@ -61,8 +61,10 @@ class Sums(msgspec.Struct):
 
     def add(self, span: Outline) -> None:
         """Counts one more span."""
-        self.start_us = min(self.start_us, span.start_us) if self.spans else span.start_us
-        self.end_us = max(self.end_us, span.end_us) if self.spans else span.end_us
+        if span.start_us < self.start_us or not self.spans:
+            self.start_us = span.start_us
+        if span.end_us > self.end_us or not self.spans:
+            self.end_us = span.end_us
         self.spans += 1
         self.errors += span.error
         if span.call is not None:
@@ -128,8 +130,10 @@ class Trace(msgspec.Struct):
 
     def note(self, kind: str, name: str | None) -> bool:
         """Remembers a name of one `kind`: services, models, conversation_ids, user_ids. True when it was not there."""
+        if not name:
+            return False
         names: list[str] = getattr(self, kind)
-        if not name or name in names or (len(names) >= MOST_NAMES and name > names[-1]):
+        if name in names or (len(names) >= MOST_NAMES and name > names[-1]):
             return False
         setattr(self, kind, sorted([*names, name])[:MOST_NAMES])
         return True
@@ -143,9 +147,9 @@ class Trace(msgspec.Struct):
 
     def _count(self, span_id: str, span: Outline) -> None:
         self.sums.add(span)
-        first = First(bool(span.parent), span.start_us, span_id, span.service, span.name)
-        if self.first is None or first.order < self.first.order:
-            self.first = first
+        order = (bool(span.parent), span.start_us, span_id)
+        if self.first is None or order < self.first.order:
+            self.first = First(*order, span.service, span.name)
 
     def _replace(self, span_id: str, known: Outline, span: Outline) -> bool:
         if span == known or _precedence(span) <= _precedence(known):

@@ -133,7 +133,7 @@ class Applier:
             for fold in self.folds.values():
                 for table in fold.rows:
                     if rows := effects.rows.get(table.name):
-                        await connection.execute(table.insert, *map(list, zip(*rows, strict=True)))
+                        await tables.add_rows(connection, table.name, table.columns, rows)
             await tables.move_offsets(connection, self._owner, steps)
         for kept, fold in written:
             self._states[fold.name].kept(kept, MOST_STATES, MOST_STATE_BYTES)

@@ -51,10 +51,10 @@ class Out(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RowTable:
-    """A detail table of a fold: `insert` takes one array for each column and ignores rows that are there already."""
+    """A detail table of a fold, with its schema, and the columns of a row; rows that are there already stay."""
 
     name: str
-    insert: str
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

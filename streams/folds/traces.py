@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from observatory.adapters.postgres.traces import INSERT_SPANS
+from observatory.adapters.postgres.traces import SPAN_COLUMNS, SPANS
 from observatory.rules.traces import ModelCall, Outline, Trace, shortened
 from observatory.rules.tracing import INPUT_TOKENS, OUTPUT_TOKENS, PROVIDER, REQUEST_MODEL, RESPONSE_MODEL
 from schemas.topics import TRACE_SPANS
@@ -15,7 +15,6 @@ from streams.engine.fold import At, Fold, Out, RowTable, key_of
 from streams.folds.spans import KEEP, SpanFields, SpansFields, cost_of_span
 
 NAME = "traces"
-SPANS = "spans"
 UNKNOWN = "unknown"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,13 +35,14 @@ def apply(state: Trace | None, received: SpansFields, at: At, out: Out) -> Trace
         if not trace.add(span.span_id, outline):
             continue
         changed = True
-        trace.note("services", service)
-        trace.note("models", outline.call.model if outline.call else None)
+        if outline.call is not None:
+            trace.note("models", outline.call.model)
         trace.note("conversation_ids", span.conversation_id)
         trace.note("user_ids", span.user_id)
         out.row(SPANS, _row(received, span, resource))
     if not changed:
         return None
+    trace.note("services", service)
     trace.spans = dict(sorted(trace.spans.items()))  # as the database gives it back
     return trace
 
@@ -111,5 +111,5 @@ def _json(value: object) -> str | None:
 
 TRACES = Fold(
     name=NAME, inputs=(TRACE_SPANS,), state=Trace, key=key, apply=apply, keep=KEEP,
-    rows=(RowTable(name=SPANS, insert=INSERT_SPANS),),
+    rows=(RowTable(name=SPANS, columns=SPAN_COLUMNS),),
 )  # fmt: skip

@@ -4,10 +4,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import asyncpg
+
 from observatory.adapters.postgres.pool import Connection, Database, Pool
 from observatory.adapters.postgres.queries import load_queries
 
 _SQL = load_queries("observatory.adapters.postgres", "streams.sql")
+
+
+Row = tuple[object, ...]
 
 
 class Input(NamedTuple):
@@ -111,9 +116,31 @@ async def add_states(connection: Connection, table: str, states: Iterable[KeptSt
     Raises `asyncpg.UniqueViolationError` for one that is there: nobody else may write states of these partitions.
     """
     if ordered := sorted(states):
-        await connection.copy_records_to_table(
-            table, schema_name="streams", columns=KeptState._fields, records=ordered
-        )  # fmt: skip
+        await _copy(connection, f"streams.{table}", KeptState._fields, ordered)
+
+
+async def add_rows(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Writes rows to a table that is named with its schema; those that are there already stay as they are.
+
+    Nearly always all are new, and to copy them where they belong costs half.
+    """
+    try:
+        async with connection.transaction():
+            await _copy(connection, table, columns, rows)
+    except asyncpg.UniqueViolationError:
+        names = {"table": table, "staged": f"staged_{table.rpartition('.')[2]}", "columns": ", ".join(columns)}
+        await connection.execute(_SQL["create_staging"].format(**names))
+        await _copy(connection, names["staged"], columns, rows)
+        await connection.execute(_SQL["insert_staged"].format(**names))
+
+
+async def _copy(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Values that are none of a column's raise `asyncpg.DataError`, as they do in any other statement."""
+    schema, _, name = table.rpartition(".")
+    try:
+        await connection.copy_records_to_table(name, schema_name=schema or None, columns=columns, records=rows)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise asyncpg.DataError(f"{table}: {error}") from error
 
 
 async def all_states(database: Database, table: str, part: int) -> list[KeptState]:

@@ -52,6 +52,12 @@ FROM unnest($1::int[], $2::text[], $3::bigint[], $4::timestamptz[], $5::text[]) 
 ON CONFLICT (part, key) DO UPDATE
 SET version = excluded.version, touched_at = greatest(s.touched_at, excluded.touched_at), state = excluded.state
 
+-- name: create_staging
+CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS
+
+-- name: insert_staged
+INSERT INTO {table} ({columns}) SELECT {columns} FROM {staged} ON CONFLICT DO NOTHING
+
 -- name: all_states
 SELECT part, key, version, touched_at, state::text FROM streams.{table} WHERE part = $1 ORDER BY key
 

@@ -15,7 +15,12 @@ from observatory.rules.traces import Trace
 
 _SQL = load_queries("observatory.adapters.postgres", "traces.sql")
 
-INSERT_SPANS = _SQL["insert_spans"]
+SPANS = "ledger.spans"
+SPAN_COLUMNS = (
+    "tenant_id", "trace_id", "span_id", "parent_span_id", "start_at", "start_ns", "end_ns", "service", "name", "kind",
+    "status", "status_message", "scope", "resource", "attributes", "events", "links", "dropped", "conversation_id",
+    "user_id", "request_id", "call_id", "cost_usd",
+)  # fmt: skip
 
 IDLE = timedelta(seconds=30)
 """A trace for which nothing came for so long is closed; what still comes is taken in all the same."""

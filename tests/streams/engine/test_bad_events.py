@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
+import pytest
 from aiokafka import TopicPartition
 
 from observatory.adapters.kafka import Record, new_consumer
@@ -12,6 +13,8 @@ from streams.engine.fold import At, Fold, Out, RowTable
 from streams.ledger.decode import CallFields
 from tests.streams.engine.ground import StreamGround
 from tests.streams.ledger.calls import call
+
+DETAIL = RowTable(name="streams.cursors", columns=("name", "position"))
 
 
 class Seen(msgspec.Struct):
@@ -28,7 +31,9 @@ def count(state: Seen | None, one: CallFields, at: At, out: Out) -> Seen:
     seen.count += 1
     seen.text = one.user_id or ""
     if one.user_id == "breaks the database":
-        out.row("detail", ("not a number",))
+        out.row(DETAIL.name, ("a cursor", "not a number"))
+    if one.user_id == "breaks it in the server":
+        out.row(DETAIL.name, ("a cursor", None))
     return seen
 
 
@@ -69,13 +74,11 @@ async def test_an_event_that_a_fold_cannot_take_is_dead_lettered_and_passed_over
     assert (await ground.compared([RECENT]))["recent_calls"].ok
 
 
-async def test_what_the_database_refuses_is_found_and_dead_lettered(ground: StreamGround) -> None:
-    detail = RowTable(
-        name="detail", insert="INSERT INTO streams.cursors SELECT x, x::bigint FROM unnest($1::text[]) AS x"
-    )
-    refusing = replace(RECENT, rows=(detail,))
+@pytest.mark.parametrize("who", ["breaks the database", "breaks it in the server"])
+async def test_what_the_database_refuses_is_found_and_dead_lettered(ground: StreamGround, who: str) -> None:
+    refusing = replace(RECENT, rows=(DETAIL,))
     good = [call(tenant_id="acme") for _ in range(40)]
-    bad = call(tenant_id="acme", user_id="breaks the database")
+    bad = call(tenant_id="acme", user_id=who)
     async with ground.workers([refusing], ()):
         await ground.produce([*good[:20], bad, *good[20:]], partition=1)
         await ground.until_streamed([refusing])

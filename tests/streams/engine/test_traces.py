@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from observatory.adapters.kafka import Record, Unreadable
-from observatory.adapters.postgres.traces import TraceFilter, Traces
+from observatory.adapters.postgres.traces import SPANS, TraceFilter, Traces
 from observatory.rules.traces import Trace
 from schemas.spans import SpanLink, SpansReceived
 from schemas.topics import TRACE_SPANS
@@ -45,7 +45,7 @@ def trace_of(*events: SpansReceived) -> tuple[Trace, list[tuple[object, ...]]]:
     for event in events:
         trace = apply(trace, fields(event), AT, effects) or trace
     assert trace is not None
-    return trace, effects.rows.get("spans", [])
+    return trace, effects.rows.get(SPANS, [])
 
 
 def test_a_trace_sums_its_spans_and_each_becomes_a_row_once() -> None:
@@ -175,3 +175,14 @@ async def test_traces_and_spans_are_kept_together_and_found_again(ground: Stream
     ]
     assert [one.trace_id for one in await traces.linked(stored.trace)] == ["c" * 32]
     assert (await traces.get(None, "d" * 32))[0].trace.sums.spans == 2_500
+
+
+async def test_a_span_that_comes_again_longer_is_one_row_still(ground: StreamGround) -> None:
+    records = [received(span(1, took_ms=10)), received(span(1, took_ms=30), span(2, 1, took_ms=5))]
+    async with ground.workers(folds=[TRACES]):
+        await publish(ground, *records)
+        await ground.until_streamed([TRACES])
+    rows = await ground.pool.fetch("SELECT span_id, (end_ns - start_ns) / 1000000 AS ms FROM ledger.spans ORDER BY 1")
+    assert [row["ms"] for row in rows] == [10, 5]
+    (trace,) = await ground.pool.fetch("SELECT duration_us, state->'sums'->>'spans' AS spans FROM streams.traces")
+    assert tuple(trace) == (30_000, "2")
