@@ -21,7 +21,8 @@ MILLION = 1_000_000
 
 
 class FeedbackGiven(Event):
-    """A score of one answer. A later one of the same request, user, kind and name replaces it.
+    """A score of one answer, or of a conversation as a whole where no request is named. A later one of the same
+    request (else conversation), user, kind and name replaces it.
 
     `feedback_id` is the giver's idempotency key; what is later is told by `given_at`, then by `feedback_id`. Exactly
     one of `value` and `thumbs` is given: thumbs up is the value 1, down is 0. `kind` says who judged: a `user`, or a
@@ -31,7 +32,7 @@ class FeedbackGiven(Event):
     ce_type: ClassVar[str] = "feedback.given.v1"
 
     feedback_id: UUID
-    request_id: UUID
+    request_id: UUID | None = None
     tenant_id: Name = DEFAULT_TENANT
     conversation_id: Name | None = None
     user_id: Name | None = None
@@ -46,7 +47,13 @@ class FeedbackGiven(Event):
     @model_validator(mode="after")
     def _one_score(self) -> "FeedbackGiven":
         check_one_score(self.value, self.thumbs)
+        check_subject(self.request_id, self.conversation_id)
         return self
+
+    @property
+    def key(self) -> str:
+        """What its record is keyed by."""
+        return self.conversation_id or str(self.request_id)
 
     @property
     def millionths(self) -> int:
@@ -60,3 +67,9 @@ def check_one_score(value: float | None, thumbs: str | None) -> None:
     """Raises `ValueError` unless exactly one of the two is given."""
     if (value is None) == (thumbs is None):
         raise ValueError("give exactly one of value (0 to 1) and thumbs (up or down)")
+
+
+def check_subject(request_id: UUID | None, conversation_id: str | None) -> None:
+    """Raises `ValueError` unless one of the two is given."""
+    if request_id is None and conversation_id is None:
+        raise ValueError("give request_id, or conversation_id to score a conversation as a whole")

@@ -33,6 +33,10 @@ class QualityParameters(PeriodParameters):
     prompt_version: Annotated[Name | None, Field(description="Only calls with this version of a prompt.")] = None
     kind: Annotated[ScoreKind | None, Field(description="Only scores by users, or automatic ones.")] = None
     name: Annotated[ScoreName | None, Field(description="Only scores of this name, for example rating.")] = None
+    unattached: Annotated[
+        bool,
+        Field(description="true: also scores about no call: of whole conversations, of requests without a known call."),
+    ] = False
 
 
 class QualityRow(Body):
@@ -40,7 +44,9 @@ class QualityRow(Body):
 
     `start`: the first day of the step, null when the period is one. `low` and `high` are the 95 % confidence interval
     of the mean. `ups` lie above one half, `downs` below. `judged_calls` are the answering calls that the scores are
-    about, each once, and `cost_usd` is what these cost, without the unpriced ones.
+    about, each once, and `cost_usd` is what these cost, without the unpriced ones. `unattached` scores, where
+    they are asked for, are about no call: they have no provider, model and prompt version, and the day on which they
+    were given.
     """
 
     start: Time | None
@@ -48,6 +54,7 @@ class QualityRow(Body):
     kind: ScoreKind
     name: str
     scores: int
+    unattached: int
     mean: Share
     low: Share
     high: Share

@@ -32,7 +32,7 @@ class Family:
 
 FAMILIES = (
     Family("live windows", ("recent_calls",), "recent_calls,windows"),
-    Family("requests, quality, conversations, users", ("requests",), "requests,quality,conversations,users"),
+    Family("requests, quality, conversations, users", ("requests",), "requests,quality,unattached,conversations,users"),
     Family("experiments", ("experiment_requests",), "experiment_requests,experiment_units"),
 )
 

@@ -13,4 +13,4 @@ from schemas.topics import FEEDBACK_GIVEN
 async def publish_feedback(out: Publisher, given: FeedbackGiven) -> asyncio.Future[RecordMetadata]:
     """Buffers feedback under its own id and key; the future ends when it is acknowledged."""
     ce_id = event_id(request_key(given.tenant_id, given.feedback_id), FeedbackGiven.ce_type)
-    return await out.publish(FEEDBACK_GIVEN, given.conversation_id or str(given.request_id), given, ce_id)
+    return await out.publish(FEEDBACK_GIVEN, given.key, given, ce_id)

@@ -19,7 +19,7 @@ from schemas.feedback import RATING, FeedbackGiven, ScoreKind
 
 
 async def feedback(
-    request: Annotated[UUID, Parameter(help="The request whose answer is scored.")],
+    request: Annotated[UUID | None, Parameter(help="The request whose answer is scored.", show_default=False)] = None,
     /,
     *,
     up: Annotated[bool, Parameter(show_default=False, help="A good answer: the value 1.")] = False,
@@ -30,11 +30,11 @@ async def feedback(
     comment: Annotated[str | None, Parameter(help="In words.")] = None,
     user: Annotated[str | None, Parameter(help="Who gave it.")] = None,
     tenant: Annotated[str, Parameter(help="Whose request it is.")] = DEFAULT_TENANT,
-    conversation: Annotated[str | None, Parameter(help="Its conversation, for calls that no worker made.")] = None,
+    conversation: Annotated[str | None, Parameter(help="Its conversation; without a request, all of it.")] = None,
     feedback_id: Annotated[UUID | None, Parameter(help="Its own id; the same id again is the same feedback.")] = None,
     json: Json = False,
 ) -> int:
-    """Score the answer to a request; a later score of the same user and name replaces it.
+    """Score the answer to a request, or a whole conversation; a later score of the same user and name replaces it.
 
     Some uses:
 
@@ -43,9 +43,13 @@ async def feedback(
     `observatory feedback 0b7e6c9e-8f0e-4c7e-9d58-1a2b3c4d5e6f --value 0.8 --name relevance --kind automatic`
 
     `observatory feedback 0b7e6c9e-8f0e-4c7e-9d58-1a2b3c4d5e6f --down --comment "Wrong order number" --user alice`
+
+    `observatory feedback --conversation order-4711 --down`
     """
     if up + down + (value is not None) != 1:
         raise wrong_usage("give exactly one of --up, --down and --value")
+    if request is None and conversation is None:
+        raise wrong_usage("give the request, or --conversation to score a conversation as a whole")
     given: dict[str, object | None] = {
         "feedback_id": feedback_id or uuid4(),
         "request_id": request,
@@ -70,5 +74,6 @@ async def feedback(
     if json:
         print_json({**orjson.loads(event.to_json()), "partition": place.partition, "offset": place.offset})
     else:
-        stdout().print(f"Feedback {event.feedback_id} on request {request} is taken.", markup=False)
+        about = f"conversation {conversation}" if request is None else f"request {request}"
+        stdout().print(f"Feedback {event.feedback_id} on {about} is taken.", markup=False)
     return 0

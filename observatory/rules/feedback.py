@@ -6,7 +6,10 @@ from schemas.feedback import ScoreKind
 
 
 class Feedback(msgspec.Struct, gc=False, frozen=True, kw_only=True):
-    """`schemas.feedback.FeedbackGiven`: its score in millionths, its time in microseconds since 1970."""
+    """`schemas.feedback.FeedbackGiven`: its score in millionths, its time in microseconds since 1970.
+
+    `request_id` is empty where the conversation as a whole is scored.
+    """
 
     feedback_id: str
     request_id: str

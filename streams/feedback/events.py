@@ -20,7 +20,7 @@ def read_feedback(record: Record) -> Feedback:
     given = read_given(record)
     return Feedback(
         feedback_id=str(given.feedback_id),
-        request_id=str(given.request_id),
+        request_id="" if given.request_id is None else str(given.request_id),
         tenant_id=given.tenant_id,
         conversation_id=given.conversation_id,
         user_id=given.user_id,

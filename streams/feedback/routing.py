@@ -19,12 +19,15 @@ from streams.feedback.events import read_given
 async def route(pool: Pool, records: Sequence[Record]) -> list[Outgoing]:
     """The same feedback for `feedback.routed`. Raises one of `pool.TRANSIENT` when the database is away."""
     given = [read_given(record) for record in records]
-    known = await record_keys(pool, ((one.tenant_id, one.request_id) for one in given))
-    return [_outgoing(one, known.get((one.tenant_id, one.request_id))) for one in given]
+    requests = {(one.tenant_id, one.request_id) for one in given if one.request_id is not None}
+    known = await record_keys(pool, requests) if requests else {}
+    return [
+        _outgoing(one, None if one.request_id is None else known.get((one.tenant_id, one.request_id))) for one in given
+    ]
 
 
 def _outgoing(given: FeedbackGiven, keyed: Keyed | None) -> Outgoing:
-    routed, key = given, given.conversation_id or str(given.request_id)
+    routed, key = given, given.key
     if keyed is not None:
         routed, key = given.model_copy(update={"conversation_id": keyed.conversation_id}), keyed.record_key
     ce_id = event_id(request_key(given.tenant_id, given.feedback_id), FeedbackGiven.ce_type)

@@ -8,7 +8,7 @@ from streams.folds.conversations import CONVERSATIONS
 from streams.folds.experiment_requests import EXPERIMENT_REQUESTS
 from streams.folds.experiment_units import EXPERIMENT_UNITS
 from streams.folds.feedback import FEEDBACK
-from streams.folds.quality import QUALITY
+from streams.folds.quality import QUALITY, UNATTACHED
 from streams.folds.recent_calls import RECENT_CALLS
 from streams.folds.requests import REQUESTS
 from streams.folds.traces import TRACES
@@ -21,6 +21,7 @@ FOLDS: tuple[AnyFold, ...] = (
     TRACES,
     REQUESTS,
     QUALITY,
+    UNATTACHED,
     CONVERSATIONS,
     USERS,
     FEEDBACK,

@@ -16,7 +16,8 @@ def apply(state: Conversation | None, change: ShareChange, at: At, out: Out) -> 
     one = state or Conversation(change.tenant_id, change.name, share.first_us, share.last_us)
     one.sums.book(share.sums)
     if share.last_us:
-        one.first_us, one.last_us = min(one.first_us, share.first_us), max(one.last_us, share.last_us)
+        # A conversation that was only scored so far has not begun.
+        one.first_us, one.last_us = min(one.first_us or share.first_us, share.first_us), max(one.last_us, share.last_us)
     one.models, more = merged(one.models, share.models, MOST_MODELS)
     one.other_model_calls += more
     one.scores, more = merged_tallies(one.scores, share.scores, MOST_SCORES)

@@ -80,7 +80,7 @@ def key(event: CallFields | Feedback) -> str | None:
     if isinstance(event, CallFields):
         assigned = event.experiment_id is not None and event.variant_id is not None
         return key_of(event.tenant_id, event.request_id.hex) if assigned else None
-    rated = event.kind == "user" and event.name == RATING
+    rated = event.kind == "user" and event.name == RATING and event.request_id
     return key_of(event.tenant_id, event.request_id.replace("-", "")) if rated else None
 
 

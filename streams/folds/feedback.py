@@ -10,8 +10,9 @@ NAME = "feedback"
 
 
 def key(given: Feedback) -> str:
-    """A later one of the same request, kind, name and giver replaces what was given before."""
-    return key_of(given.tenant_id, given.request_id, given.kind, given.name, given.user_id or "")
+    """A later one of the same request (else conversation), kind, name and giver replaces what was given before."""
+    about = (given.request_id,) if given.request_id else ("", given.conversation_id or "")
+    return key_of(given.tenant_id, *about, given.kind, given.name, given.user_id or "")
 
 
 def apply(state: Feedback | None, given: Feedback, at: At, out: Out) -> Feedback | None:

@@ -1,5 +1,9 @@
-"""Quality: what the scores of a day add up to, by tenant, provider, model, prompt version and what is scored."""
+"""Quality: what the scores of a day add up to, by tenant, provider, model, prompt version and what is scored.
 
+Beside it, in cells of the same kind, the scores that are about no call.
+"""
+
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -7,6 +11,7 @@ import msgspec
 from streams.engine.fold import At, Fold, Out
 from streams.folds.requests import NAME as REQUESTS
 from streams.folds.shares import QUALITY as NAME
+from streams.folds.shares import UNATTACHED as UNATTACHED_NAME
 from streams.folds.shares import Dimensions, Judged, QualityChange
 
 
@@ -32,3 +37,4 @@ def _is_empty(cell: QualityCell) -> bool:
 QUALITY = Fold(
     name=NAME, parent=REQUESTS, state=QualityCell, apply=apply, keep=timedelta(days=400), is_empty=_is_empty
 )  # fmt: skip
+UNATTACHED = replace(QUALITY, name=UNATTACHED_NAME)

@@ -62,7 +62,8 @@ class Score(msgspec.Struct, gc=False, array_like=True, order=True):
 
 
 class RequestState(msgspec.Struct, gc=False, omit_defaults=True):
-    """Calls by attempt, scores by kind, name and giver.
+    """Calls by attempt, scores by kind, name and giver. Without a request it is what was said of a conversation as a
+    whole, which is named then.
 
     `more_calls`, `more_scores`: some have no place, the first attempts and the last names. `late_calls` are records of
     calls that came too long after their start.
@@ -75,22 +76,31 @@ class RequestState(msgspec.Struct, gc=False, omit_defaults=True):
     more_calls: bool = False
     more_scores: bool = False
     late_calls: int = 0
+    conversation_id: str = ""
 
 
 def key(event: CallFields | Feedback) -> str:
     """A request is known by its tenant and its id."""
+    if not event.request_id and event.conversation_id:
+        return key_of(event.tenant_id, "", event.conversation_id)
     return key_of(event.tenant_id, str(event.request_id))
 
 
 def apply(state: RequestState | None, event: CallFields | Feedback, at: At, out: Out) -> RequestState | None:
     """Takes in what is new of the request and hands on what that changes."""
-    request = state or RequestState(event.tenant_id, str(event.request_id))
+    request = state or _new(event)
     before = NO_SHARES if state is None else shares(state)
     known = _know_score(request, event) if isinstance(event, Feedback) else _know_call(request, event, at)
     if not known:
         return None
     hand_on(request, before, shares(request), out)
     return request
+
+
+def _new(event: CallFields | Feedback) -> RequestState:
+    if not event.request_id and event.conversation_id:
+        return RequestState(event.tenant_id, "", conversation_id=event.conversation_id)
+    return RequestState(event.tenant_id, str(event.request_id))
 
 
 def _know_score(request: RequestState, given: Feedback) -> bool:

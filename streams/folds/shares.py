@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from streams.folds.requests import Call, RequestState
 
 QUALITY = "quality"
+UNATTACHED = "unattached"
 CONVERSATIONS = "conversations"
 USERS = "users"
 
@@ -30,7 +31,10 @@ _NOTHING = Sums()
 
 
 class Dimensions(msgspec.Struct, gc=False, frozen=True, order=True):
-    """By what quality is kept: the day is that of the judged call's start, in days since 1970 (UTC)."""
+    """By what quality is kept: the day is that of the judged call's start, in days since 1970 (UTC).
+
+    Where no call is known it is that on which the score was given, and what tells calls apart is empty.
+    """
 
     day: int
     tenant_id: str
@@ -92,6 +96,7 @@ class Shares(msgspec.Struct, gc=False):
     """All that a request contributes."""
 
     quality: dict[Dimensions, Judged] = {}
+    unattached: dict[Dimensions, Judged] = {}
     conversations: dict[str, Share] = {}
     users: dict[str, Share] = {}
 
@@ -111,24 +116,28 @@ def shares(request: RequestState) -> Shares:
     answer = _answer(request.calls)
     if answer is not None:
         _judge(found, request, answer)
+    elif request.scores:
+        _leave_unattached(found, request)
     return found
 
 
 def hand_on(request: RequestState, before: Shares, after: Shares, out: Out) -> None:
     """Hands on what changed, in an order that depends on nothing but the change."""
     if before.quality or after.quality:
-        _hand_on_quality(before.quality, after.quality, out)
+        _hand_on_quality(QUALITY, before.quality, after.quality, out)
+    if before.unattached or after.unattached:
+        _hand_on_quality(UNATTACHED, before.unattached, after.unattached, out)
     _hand_on_shares(CONVERSATIONS, request, before.conversations, after.conversations, out)
     _hand_on_shares(USERS, request, before.users, after.users, out)
 
 
-def _hand_on_quality(old: Mapping[Dimensions, Judged], new: Mapping[Dimensions, Judged], out: Out) -> None:
+def _hand_on_quality(fold: str, old: Mapping[Dimensions, Judged], new: Mapping[Dimensions, Judged], out: Out) -> None:
     for dimensions in sorted({*old, *new}):
         delta = Judged()
         delta.add(new.get(dimensions, Judged()))
         delta.add(old.get(dimensions, Judged()), -1)
         if delta != Judged():
-            out.derive(QUALITY, _quality_key(dimensions), QualityChange(dimensions, delta))
+            out.derive(fold, _quality_key(dimensions), QualityChange(dimensions, delta))
 
 
 def _hand_on_shares(
@@ -229,6 +238,18 @@ def _judge(found: Shares, request: RequestState, answer: Call) -> None:
         for share in (conversation, user):
             if share is not None:
                 share.scores.setdefault(f"{score.kind}:{score.name}", Tally()).score(score.millionths)
+
+
+def _leave_unattached(found: Shares, request: RequestState) -> None:
+    """What is said of a request of which no call is known, or of a conversation as a whole."""
+    about = None
+    if request.conversation_id:
+        about = found.conversations[request.conversation_id] = Share()
+    for score in request.scores:
+        dimensions = Dimensions(score.given_us // DAY_US, request.tenant_id, "", "", "", score.kind, score.name)
+        found.unattached.setdefault(dimensions, Judged()).tally.score(score.millionths)
+        if about is not None:
+            about.scores.setdefault(f"{score.kind}:{score.name}", Tally()).score(score.millionths)
 
 
 def _quality_key(dimensions: Dimensions) -> str:

@@ -13,9 +13,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from observatory.adapters.feedback import publish_feedback
 from observatory.adapters.kafka import Publisher
-from observatory.adapters.postgres.feedback import FeedbackPlace, FeedbackQuery, read_feedback
+from observatory.adapters.postgres.feedback import FeedbackPlace, FeedbackQuery, Standing, read_feedback
 from observatory.adapters.postgres.quality import watermark
-from observatory.rules.feedback import Feedback
 from observatory.rules.instants import at_us, us_of
 from observatory.rules.limits import DEFAULT_PAGE
 from schemas.feedback import MILLION, FeedbackGiven
@@ -64,7 +63,7 @@ def feedback_router(desk: FeedbackDesk, analytics: AnalyticsDesk) -> APIRouter:
 
     @router.post("/feedback", status_code=202, openapi_extra=described(GiveFeedback))
     async def give(request: Request, access: Asker, body: body) -> FeedbackAccepted:
-        """Takes a score of the answer to one of the tenant's requests.
+        """Takes a score of the answer to one of the tenant's requests, or of a conversation as a whole.
 
         Whether there is such a request is not asked: its call may still be on its way, or be known to other topics.
         """
@@ -86,8 +85,8 @@ def feedback_router(desk: FeedbackDesk, analytics: AnalyticsDesk) -> APIRouter:
         # Asked first: what comes in between is in the answer and beyond what it promises.
         until = await analytics.read(watermark)
         found = await analytics.read(lambda pool: read_feedback(pool, wanted, after, limit + 1))
-        following = question.next(*found[limit - 1][0]) if len(found) > limit else None
-        rows = [_row(one) for _, one in found[:limit]]
+        following = question.next(*found[limit - 1].place) if len(found) > limit else None
+        rows = [_row(one) for one in found[:limit]]
         if as_csv:
             return csv_answer(FeedbackRow, question.period, until, one_by_one(rows), following=following)
         return json_answer(FeedbackRow, question.period, until, rows, following)
@@ -119,11 +118,14 @@ def _after(position: Position | None) -> FeedbackPlace | None:
     raise invalid("the cursor is not one that a page of this list gave", "cursor")
 
 
-def _row(one: Feedback) -> FeedbackRow:
+def _row(standing: Standing) -> FeedbackRow:
+    one = standing.given
     fields = msgspec.structs.asdict(one)
-    ids = {name: UUID(fields[name]) for name in ("feedback_id", "request_id")}
+    ids = {name: UUID(fields[name]) if fields[name] else None for name in ("feedback_id", "request_id")}
     value, given_at = one.millionths / MILLION, at_us(one.given_us)
-    return FeedbackRow.model_validate({**fields, **ids, "value": value, "given_at": given_at})
+    return FeedbackRow.model_validate(
+        {**fields, **ids, "attached": standing.attached, "value": value, "given_at": given_at}
+    )
 
 
 def feedback_of(body: GiveFeedback, access: Access, headers: Headers, now: datetime) -> FeedbackGiven:

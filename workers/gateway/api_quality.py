@@ -53,6 +53,7 @@ def quality_router(desk: AnalyticsDesk) -> APIRouter:
             prompt_version=parameters.prompt_version,
             kind=parameters.kind,
             name=parameters.name,
+            unattached=parameters.unattached,
         )
         as_csv = wants_csv(request, parameters)
         limit = parameters.limit or (MAX_ROWS if as_csv else DEFAULT_ROWS)
@@ -113,6 +114,7 @@ def _row(sums: QualitySums, groups: Sequence[str], parameters: QualityParameters
             "kind": kind,
             "name": name,
             "scores": sums.n,
+            "unattached": sums.unattached,
             "mean": mean.mean,
             "low": mean.low,
             "high": mean.high,

@@ -43,6 +43,14 @@ class FeedbackQuery:
     commented: bool | None = None
 
 
+class Standing(NamedTuple):
+    """Feedback as it stands; `attached`: a call of its request, else conversation, is known."""
+
+    place: FeedbackPlace
+    given: Feedback
+    attached: bool
+
+
 class Keyed(NamedTuple):
     """What the records of a request are keyed by, and its conversation."""
 
@@ -51,7 +59,7 @@ class Keyed(NamedTuple):
 
 
 async def record_keys(pool: Pool, requests: Iterable[RequestName]) -> Mapping[RequestName, Keyed]:
-    """Of those requests that the journal knows. Raises one of `pool.TRANSIENT` when the database is away."""
+    """Of requests that the journal or a call tells of. Raises one of `pool.TRANSIENT` when the database is away."""
     names = sorted(set(requests))
     tenants, ids = [tenant for tenant, _ in names], [request_id for _, request_id in names]
     rows = await pool.fetch(_SQL["record_keys"], tenants, ids)
@@ -62,13 +70,11 @@ async def record_keys(pool: Pool, requests: Iterable[RequestName]) -> Mapping[Re
     }
 
 
-async def read_feedback(
-    pool: Pool, query: FeedbackQuery, after: FeedbackPlace | None, limit: int
-) -> list[tuple[FeedbackPlace, Feedback]]:
+async def read_feedback(pool: Pool, query: FeedbackQuery, after: FeedbackPlace | None, limit: int) -> list[Standing]:
     """Latest first, after the place given."""
     rows = await pool.fetch(
         _SQL["page"], query.start_us, query.end_us, query.tenant, query.request, query.conversation, query.kind,
         query.name, query.most_millionths, query.commented, *(after or (None, None, None)), limit,
     )  # fmt: skip
     found = [(row, _decode(row["state"])) for row in rows]
-    return [(FeedbackPlace(one.given_us, row["key"], row["part"]), one) for row, one in found]
+    return [Standing(FeedbackPlace(one.given_us, row["key"], row["part"]), one, row["attached"]) for row, one in found]

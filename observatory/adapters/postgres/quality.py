@@ -43,6 +43,7 @@ class QualityQuery:
     prompt_version: str | None = None
     kind: str | None = None
     name: str | None = None
+    unattached: bool = False
 
 
 class QualitySums(NamedTuple):
@@ -51,6 +52,7 @@ class QualitySums(NamedTuple):
     step: date
     keys: list[str]
     n: int
+    unattached: int
     total: int
     squares: int
     ups: int
@@ -96,6 +98,7 @@ async def read_trend(
     rows = await pool.fetch(
         _SQL["trend"].format(step=_STEPS[query.step], keys=keys), query.start, query.end, query.tenant,
         query.provider, query.model, query.prompt_version, query.kind, query.name, *(after or (None, None)), limit,
+        query.unattached,
     )  # fmt: skip
     return [
         QualitySums(**{**row, "total": int(row["total"]), "squares": int(row["squares"])}) for row in map(dict, rows)

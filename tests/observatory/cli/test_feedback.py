@@ -29,6 +29,13 @@ async def test_feedback_is_published_under_the_key_of_its_conversation(ground: G
     assert (event.kind, event.name, event.millionths, event.tenant_id) == ("automatic", "relevance", 800_000, "acme")
 
 
+async def test_a_conversation_as_a_whole_may_be_scored(cli: Cli) -> None:
+    ran = await cli("feedback", "--conversation", "c1", "--up")
+    assert (ran.code, ran.stdout.split(" on ")[1]) == (0, "conversation c1 is taken.\n")
+    ran = await cli("feedback", "--up")
+    assert (ran.code, len(ran.stderr.strip().splitlines())) == (2, 1)
+
+
 async def test_what_is_no_score_is_wrong_usage(cli: Cli) -> None:
     for score in ([], ["--up", "--down"], ["--value", "1.5"], ["--up", "--name", "Two words"]):
         ran = await cli("feedback", str(uuid4()), *score)

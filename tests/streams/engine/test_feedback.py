@@ -1,12 +1,20 @@
 """Feedback on a real broker and database: whatever its key, it meets its call; what cannot be read is a dead letter."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from uuid import UUID, uuid4
 
+import pytest
+
 from observatory.adapters.kafka import Publisher, new_consumer, new_producer, topic_name
+from observatory.adapters.postgres.feedback import FeedbackQuery, read_feedback
+from observatory.adapters.postgres.quality import QualityQuery, read_trend
+from observatory.rules.instants import us_of
 from schemas.calls import LlmCallRecorded
 from schemas.topics import FEEDBACK_GIVEN, LLM_CALLS
+from streams.engine.fold import key_of
 from tests.streams.engine.ground import StreamGround
 from tests.streams.ledger.calls import NOW, Body, call, encode
 
@@ -142,3 +150,63 @@ async def test_feedback_on_a_request_that_nobody_knows_waits_for_it(ground: Stre
         await ground.until_streamed()
         downs = await ground.pool.fetchval("SELECT downs FROM streams.quality")
     assert downs == 1
+
+
+async def test_feedback_goes_where_the_call_is_though_no_worker_of_ours_made_it(ground: StreamGround) -> None:
+    (body,) = calls()[:1]
+    async with ground.workers():
+        await record_calls(ground, [body])
+        await ground.until_streamed()
+        await give(ground, [given(body)])
+        await until_routed(ground, 1)
+        await ground.until_streamed()
+        found = await ground.pool.fetch("SELECT n, judged_calls FROM streams.quality")
+        unattached = await ground.pool.fetchval("SELECT count(*) FROM streams.unattached")
+    assert [tuple(row) for row in found] == [(1, 1)]
+    assert unattached == 0
+
+
+async def test_what_joins_no_call_counts_for_its_tenant_and_is_told(ground: StreamGround) -> None:
+    known, unknown = calls()[:2]
+    whole = {"conversation_id": known["conversation_id"], "request_id": None, "user_id": "alice"}
+    async with ground.workers():
+        await record_calls(ground, [known])
+        await ground.until_streamed()
+        await give(ground, [given(known), given(unknown, value=0), given(known, value=0.25, **whole)])
+        await until_routed(ground, 3)
+        await ground.until_streamed()
+        compared = await ground.compared()
+    assert [one.examples for one in compared.values() if not one.ok] == []
+    query = QualityQuery(
+        start=date(2020, 1, 1), end=date(2100, 1, 1), step="none", groups=["model"], tenant="acme", unattached=True
+    )
+    rows = {
+        sums.keys[2]: (sums.n, sums.unattached, sums.total) for sums in await read_trend(ground.pool, query, None, 9)
+    }
+    assert rows == {str(known["response_model"]): (1, 0, 1_000_000), "": (2, 2, 250_000)}
+    attached = replace(query, groups=[], unattached=False)
+    assert [sums.n for sums in await read_trend(ground.pool, attached, None, 9)] == [1]
+    of_model = replace(query, groups=[], model=str(known["response_model"]))
+    assert [sums.n for sums in await read_trend(ground.pool, of_model, None, 9)] == [1]
+    wanted = FeedbackQuery(start_us=0, end_us=us_of(NOW) * 2, tenant="acme")
+    listed = {one.given.millionths: one.attached for one in await read_feedback(ground.pool, wanted, None, 9)}
+    assert listed == {1_000_000: True, 0: False, 250_000: True}
+    (rating,) = await ground.pool.fetch(
+        "SELECT rating, state->'scores'->'user:rating'->0 AS n FROM streams.conversations"
+    )
+    assert (rating["rating"], rating["n"]) == (Decimal("0.625"), "2")
+
+
+async def test_feedback_on_nothing_is_a_dead_letter(ground: StreamGround) -> None:
+    (body,) = calls()[3:4]
+    async with ground.workers():
+        await give(ground, [given(body, request_id=None), given(body)])
+        await until_routed(ground, 1)
+    assert await ground.pool.fetchval("SELECT count(*) FROM streams.feedback") == 1
+
+
+@pytest.mark.parametrize(
+    "parts", [("acme", "r"), ("a", "", "c"), ("ä" * 300, "r" * 300), ("t" * 999, ""), ("t" * 1000, "")]
+)
+async def test_keys_are_the_same_in_the_database(ground: StreamGround, parts: tuple[str, ...]) -> None:
+    assert await ground.pool.fetchval("SELECT streams.key_of(VARIADIC $1::text[])", list(parts)) == key_of(*parts)

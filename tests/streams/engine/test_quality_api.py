@@ -186,6 +186,12 @@ async def test_feedback_is_listed_as_it_stands_with_its_words(ground: StreamGrou
         await ground.until_streamed()
     whole = (await asked(gateway, "chat/feedback", tenant="acme", **WEEK))["rows"]
     assert len(whole) == 3
+    assert not any(row["attached"] for row in whole), "no call of theirs is known"
+    assert not (await asked(gateway, "quality", tenant="acme", **WEEK))["rows"]
+    told = (await asked(gateway, "quality", tenant="acme", unattached="true", granularity="none", **WEEK))["rows"]
+    assert {row["name"]: (row["group"], row["scores"], row["unattached"], row["judged_calls"]) for row in told} == {
+        "rating": ({"model": None}, 2, 2, 0), "tone": ({"model": None}, 1, 1, 0),
+    }  # fmt: skip
     assert (whole[0]["comment"], whole[0]["value"], whole[0]["user_id"]) == ("Wrong order number", 0.1, "alice")
     for parameters, ids in (
         ({"max_value": "0.5"}, {row["feedback_id"] for row in whole if row["value"] <= 0.5}),

@@ -17,7 +17,7 @@ from observatory.rules.users import User
 from streams.engine.fold import At
 from streams.engine.states import Change, Effects, States
 from streams.folds.conversations import CONVERSATIONS
-from streams.folds.quality import QUALITY, QualityCell
+from streams.folds.quality import QUALITY, UNATTACHED, QualityCell
 from streams.folds.requests import REQUESTS, RequestState, key
 from streams.folds.users import USERS
 from streams.ledger.decode import CallFields, UsageFields
@@ -25,7 +25,7 @@ from streams.ledger.decode import CallFields, UsageFields
 T0 = datetime(2026, 11, 24, 23, 59, tzinfo=UTC)
 APPENDED_MS = us_of(T0 + timedelta(minutes=10)) // 1000
 Event = CallFields | Feedback
-FOLDS = (REQUESTS, QUALITY, CONVERSATIONS, USERS)
+FOLDS = (REQUESTS, QUALITY, CONVERSATIONS, USERS, UNATTACHED)
 
 
 def request_id(number: int) -> UUID:
@@ -61,6 +61,7 @@ class Ran:
     quality: dict[str, QualityCell]
     conversations: dict[str, Conversation]
     users: dict[str, User]
+    unattached: dict[str, QualityCell]
 
 
 def run(events: Iterable[Event], appended_ms: int = APPENDED_MS) -> Ran:
@@ -75,7 +76,8 @@ def run(events: Iterable[Event], appended_ms: int = APPENDED_MS) -> Ran:
         assert not effects.derived, "an event for a fold that does not exist"
     found = {name: {key: entry.state for (_, key), entry in one.items() if entry.state} for name, one in states.items()}
     # A cell from which everything was taken back says nothing, as one that never was.
-    found[QUALITY.name] = {k: cell for k, cell in found[QUALITY.name].items() if cell.judged.tally.n}
+    for name in (QUALITY.name, UNATTACHED.name):
+        found[name] = {k: cell for k, cell in found[name].items() if cell.judged.tally.n}
     return Ran(*(found[fold.name] for fold in FOLDS))
 
 

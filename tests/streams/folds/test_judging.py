@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from observatory.rules.call_sums import TOKENS
 from observatory.rules.conversations import MOST_TURNS
+from observatory.rules.instants import us_of
 from streams.engine.fold import encode, key_of
 from streams.folds.requests import MOST_CALLS, MOST_SCORES
 from streams.ledger.decode import UsageFields
@@ -193,3 +194,32 @@ def test_a_conversation_with_many_models_and_names_stays_small() -> None:
 def test_days_are_those_of_the_start_of_the_call() -> None:
     ran = run([call(0), call(30), score(0), score(30)])
     assert len({cell.dimensions.day for cell in ran.quality.values()}) == 2
+
+
+def test_a_score_of_a_request_without_a_known_call_counts_for_its_tenant_until_there_is_one() -> None:
+    waiting = run([score(), score(1, 0), call(1, status="not_sent")])
+    (cell,) = waiting.unattached.values()
+    assert (cell.dimensions.tenant_id, cell.dimensions.provider, cell.dimensions.model) == ("acme", "", "")
+    assert (cell.judged.tally.n, cell.judged.tally.total, cell.judged.sums.calls) == (2, 1_000_000, 0)
+    joined = run([score(), score(1, 0), call(1, status="not_sent"), call(), call(1, revision=2)])
+    assert not joined.unattached
+    assert sum(cell.judged.tally.n for cell in joined.quality.values()) == 2
+
+
+@pytest.mark.parametrize("scored_first", [True, False])
+def test_a_conversation_as_a_whole_is_scored_beside_its_requests(scored_first: bool) -> None:
+    whole = [score(0, 0, version, request_id="", name="solved") for version in (1, 2)]
+    calls = [call(0), call(1)]
+    ran = run([*whole, *calls, score(0)] if scored_first else [*calls, score(0), *whole])
+    (chat,) = ran.conversations.values()
+    assert {name: tally.n for name, tally in chat.scores.items()} == {"user:rating": 1, "user:solved": 1}
+    assert (chat.sums.requests, chat.context.turns, chat.first_us) == (2, 2, us_of(T0 + timedelta(seconds=1)))
+    (cell,) = ran.unattached.values()
+    assert (cell.dimensions.name, cell.judged.tally.n, cell.judged.tally.downs) == ("solved", 1, 1)
+
+
+def test_conversations_of_the_same_name_are_their_tenants() -> None:
+    ran = run([score(0, 0, request_id=""), score(0, request_id="", tenant_id="other"), call(tenant_id="other")])
+    assert {one.tenant_id: one.scores["user:rating"].ups for one in ran.conversations.values()} == {
+        "acme": 0, "other": 1,
+    }  # fmt: skip

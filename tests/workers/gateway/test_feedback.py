@@ -50,6 +50,18 @@ async def test_feedback_that_was_taken_is_on_the_topic(
     assert abs(event.given_at - datetime.now(UTC)) < timedelta(minutes=1)
 
 
+async def test_a_conversation_as_a_whole_may_be_scored(
+    gateway: Process, http: aiohttp.ClientSession, topics: KafkaSettings
+) -> None:
+    mine = str(uuid4())
+    body = {"conversation_id": "c1", "value": 0.5, "feedback_id": mine}
+    async with http.post(f"{gateway.url}/api/v1/chat/feedback", json=body) as response:
+        assert response.status == 202
+        assert await response.json() == {"feedback_id": mine, "request_id": None}
+    ((key, _, event),) = await published(topics, mine)
+    assert (key, event.request_id, event.conversation_id) == (b"c1", None, "c1")
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
@@ -61,6 +73,7 @@ async def test_feedback_that_was_taken_is_on_the_topic(
         ({"value": 1, "comment": "x" * 4001}, "/comment"),
         ({"value": 1, "tenant_id": "another"}, "/tenant_id"),
         ({"value": 1, "request_id": "r"}, "/request_id"),
+        ({"value": 1, "request_id": None}, ""),
         ({"value": 1, "given_at": "2099-01-01T00:00:00Z"}, "/given_at"),
     ],
 )

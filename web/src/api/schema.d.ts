@@ -190,7 +190,7 @@ export interface paths {
         readonly put?: never;
         /**
          * Give
-         * @description Takes a score of the answer to one of the tenant's requests.
+         * @description Takes a score of the answer to one of the tenant's requests, or of a conversation as a whole.
          *
          *     Whether there is such a request is not asked: its call may still be on its way, or be known to other topics.
          */
@@ -1246,7 +1246,8 @@ export interface components {
         };
         /**
          * GiveFeedback
-         * @description A score of the answer to a request: `value` (0 to 1) or `thumbs`.
+         * @description A score of the answer to a request, or of a conversation as a whole where no request is named: `value` (0 to 1)
+         *     or `thumbs`.
          *
          *     `feedback_id` may come as `Idempotency-Key` instead. A later score of the same request, user, kind and name replaces
          *     it. `given_at` is now, unless it is given.
@@ -1254,9 +1255,9 @@ export interface components {
         readonly GiveFeedback: {
             /**
              * Request Id
-             * Format: uuid
+             * @default null
              */
-            readonly request_id: string;
+            readonly request_id: string | null;
             /**
              * Feedback Id
              * @default null
@@ -2834,7 +2835,7 @@ export interface components {
         };
         /**
          * FeedbackAccepted
-         * @description Feedback that Kafka has; whether the request is known shows when the two are joined.
+         * @description Feedback that Kafka has; whether the request is known shows when the two are joined (`attached` of its row).
          */
         readonly FeedbackAccepted: {
             /**
@@ -2842,15 +2843,15 @@ export interface components {
              * Format: uuid
              */
             readonly feedback_id: string;
-            /**
-             * Request Id
-             * Format: uuid
-             */
-            readonly request_id: string;
+            /** Request Id */
+            readonly request_id: string | null;
         };
         /**
          * FeedbackRow
          * @description Feedback as it stands: earlier versions of the same request, kind, name and user are not shown.
+         *
+         *     `request_id` is null where the conversation as a whole was scored. `attached`: a call of that request (else
+         *     conversation) is known. What is not attached is counted under its tenant alone, and may still be.
          */
         readonly FeedbackRow: {
             /**
@@ -2858,11 +2859,10 @@ export interface components {
              * Format: uuid
              */
             readonly feedback_id: string;
-            /**
-             * Request Id
-             * Format: uuid
-             */
-            readonly request_id: string;
+            /** Request Id */
+            readonly request_id: string | null;
+            /** Attached */
+            readonly attached: boolean;
             /** Tenant Id */
             readonly tenant_id: string;
             /** Conversation Id */
@@ -3440,7 +3440,9 @@ export interface components {
          *
          *     `start`: the first day of the step, null when the period is one. `low` and `high` are the 95 % confidence interval
          *     of the mean. `ups` lie above one half, `downs` below. `judged_calls` are the answering calls that the scores are
-         *     about, each once, and `cost_usd` is what these cost, without the unpriced ones.
+         *     about, each once, and `cost_usd` is what these cost, without the unpriced ones. `unattached` scores, where
+         *     they are asked for, are about no call: they have no provider, model and prompt version, and the day on which they
+         *     were given.
          */
         readonly QualityRow: {
             /** Start */
@@ -3458,6 +3460,8 @@ export interface components {
             readonly name: string;
             /** Scores */
             readonly scores: number;
+            /** Unattached */
+            readonly unattached: number;
             /** Mean */
             readonly mean: number;
             /** Low */
@@ -4737,6 +4741,8 @@ export interface operations {
                 readonly kind?: "user" | "automatic";
                 /** @description Only scores of this name, for example rating. */
                 readonly name?: string;
+                /** @description true: also scores about no call: of whole conversations, of requests without a known call. */
+                readonly unattached?: boolean;
             };
             readonly header?: never;
             readonly path?: never;
