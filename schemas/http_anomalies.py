@@ -28,7 +28,8 @@ class AnomalyRow(Body):
 
     `seen` and `expected` are a share of calls, milliseconds or tokens. Of the cost rate `seen_usd` was spent in
     `seen_s` seconds, and `usual_usd` in the `usual_s` seconds before: exact sums; `factor` compares them with the hour
-    of the day and the week in mind. `until` is up to when windows were in it. `look_at` are calls that it is about.
+    of the day and the week in mind, `calls_factor` the number of calls, `price_factor` what a token costs; the last one
+    alone may be why it was raised. `until` is up to when windows were in it. `look_at` are calls that it is about.
     """
 
     alert_id: UUID
@@ -53,6 +54,7 @@ class AnomalyRow(Body):
     usual_usd: Usd | None
     usual_s: int | None
     calls_factor: float | None
+    price_factor: float | None
     look_at: list[UUID]
 
 

@@ -133,6 +133,7 @@ def windows_of(sums: Sequence[WindowSum], start_s: int) -> dict[SeriesName, Wind
             calls=sum(one.calls for one in own),
             errors=sum(one.errors for one in own),
             tokens=sum(one.tokens for one in own),
+            output_tokens=sum(one.output_tokens for one in own),
             cost_usd=total(Decimal(one.cost_usd) for one in own),
             latency=merge(*(one.latency_ms_hist for one in own)),
         )

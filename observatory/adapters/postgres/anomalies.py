@@ -11,7 +11,7 @@ import orjson
 
 from observatory.adapters.postgres.pool import Connection, Database
 from observatory.adapters.postgres.queries import load_queries
-from observatory.rules.anomalies.series import Metric, Series
+from observatory.rules.anomalies.series import VERSION, Metric, Series
 
 _SQL = load_queries("observatory.adapters.postgres", "anomalies.sql")
 _decode = msgspec.json.Decoder(Series).decode
@@ -31,6 +31,7 @@ class WindowSum:
     calls: int
     errors: int
     tokens: int
+    output_tokens: int
     cost_usd: Decimal
     latency_ms_hist: list[int]
 
@@ -67,8 +68,8 @@ async def window_sums(database: Database, begin_s: int, end_s: int) -> list[Wind
 
 
 async def read_series(database: Database) -> dict[SeriesName, Series]:
-    """All that is remembered."""
-    rows = await database.fetch(_SQL["series"])
+    """All that is remembered; what another version of the detector remembered is learnt anew."""
+    rows = await database.fetch(_SQL["series"], VERSION)
     return {(row["tenant_id"], row["model"]): _decode(row["state"]) for row in rows}
 
 

@@ -4,13 +4,15 @@
 -- Ten-second windows by tenant, provider and model from second $1 up to, not including, $2. Cells without names: of what
 -- found no place.
 SELECT second / 10 * 10 AS start_s, tenant_id, provider, model, sum(calls)::bigint AS calls,
-       sum(errors)::bigint AS errors, sum(input_tokens + output_tokens)::bigint AS tokens, sum(cost_usd) AS cost_usd,
+       sum(errors)::bigint AS errors, sum(input_tokens + output_tokens)::bigint AS tokens,
+       sum(output_tokens)::bigint AS output_tokens, sum(cost_usd) AS cost_usd,
        ledger.hist_union(latency_ms_hist) AS latency_ms_hist
   FROM streams.window_cells WHERE second >= $1 AND second < $2
  GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 
 -- name: series
-SELECT tenant_id, model, state::text FROM streams.anomaly_series ORDER BY tenant_id, model
+-- Those that are remembered in the form of version $1.
+SELECT tenant_id, model, state::text FROM streams.anomaly_series WHERE (state->>'version')::int = $1 ORDER BY tenant_id, model
 
 -- name: save_series
 INSERT INTO streams.anomaly_series (tenant_id, model, state)

@@ -59,7 +59,7 @@ def subject_of(model: str, metric: Metric) -> str:
 def _is_critical(raised: Raised) -> bool:
     if raised.metric == "error_rate":
         return float(raised.seen) >= CRITICAL_RATE
-    return raised.factor >= CRITICAL_FACTOR
+    return max(raised.factor, raised.price_factor or 0.0) >= CRITICAL_FACTOR
 
 
 def _figures(raised: Raised) -> dict[str, object]:
@@ -71,20 +71,27 @@ def _figures(raised: Raised) -> dict[str, object]:
         "usual_usd": _text(raised.expected),
         "usual_s": raised.usual_s,
         "calls_factor": raised.calls_factor,
+        "price_factor": raised.price_factor,
     }
 
 
 def _told(raised: Raised) -> str:
     times = f"{raised.factor:.3g} times the usual"
     match raised.metric:
+        case "cost_rate" if raised.price_factor is not None and raised.price_factor > raised.factor:
+            return f"{raised.price_factor:.3g} times the usual for each token, {times} in all, {_spent(raised)},"
         case "cost_rate":
-            return f"{times}, {_text(raised.seen)} USD in {raised.until_s - raised.since_s} s,"
+            return f"{times}, {_spent(raised)},"
         case "error_rate":
             return f"{raised.seen:.1%} instead of {raised.expected:.1%}"
         case "latency_p95":
             return f"{times}, {raised.seen:,.0f} instead of {raised.expected:,.0f} ms,"
         case "tokens_per_call":
             return f"{times}, {raised.seen:,.0f} instead of {raised.expected:,.0f},"
+
+
+def _spent(raised: Raised) -> str:
+    return f"{_text(raised.seen)} USD in {raised.until_s - raised.since_s} s"
 
 
 def _text(amount: Decimal | float) -> str:

@@ -1,9 +1,10 @@
-"""What is usual for one figure of a series, learnt as it comes, and how far the figure strays from it.
+"""What is usual for one figure of a series, learnt as it comes.
 
-Everything is in natural logarithms, so a stray of 0.7 is a doubling, at night as at noon. Three things are learnt:
+Everything is in natural logarithms, so a stray of 0.7 is a doubling, at night as at noon. Four things are learnt:
 
-- the *level*, a Huberised moving average: one block moves it by its noise at most, whatever the block says;
-- the *profile*, the level's mean in each hour of a workday and of a weekend day. Only its slope is used: the level is
+- the *levels*, Huberised moving averages of a short, a middle and a long memory: one block moves them by its noise at
+  most, whatever the block says. Which of them foretells the next block best is found out by doing it; that one counts;
+- the *profile*, the level's mean in each hour of a workday and of a weekend day. Only its slope is used: the levels are
   carried along it, the more the more often the hour was seen, so the first day is no worse off than without it;
 - the *noise*: the variance of one call, which a mean of many averages away, and what is common to the calls of a block,
   which no number does.
@@ -13,17 +14,17 @@ from math import expm1, log, sqrt
 
 import msgspec
 
-Strays = list[tuple[float, float]]
-"""(weight in calls, stray) of the last blocks, oldest first."""
+HALF_LIVES_S = (3 * 60, 12 * 60, 60 * 60)
+"""Of what the levels remember; longer where calls are few."""
 
-HALF_LIFE_S, SHORT_HALF_LIFE_S = 15 * 60, 4 * 60
-"""Of what the level remembers; longer where calls are few. The short one: for what drifts within minutes by itself."""
+MIDDLE = 1
+"""The level whose hourly means make the profile."""
 
 CALLS_TO_LEARN = 5.0
-"""A block of so many calls moves the level half as far as one of very many."""
+"""A block of so many calls moves a level half as far as one of very many."""
 
 CLIP = 1.5
-"""Strays beyond so many deviations move the level no further."""
+"""Strays beyond so many deviations move a level no further."""
 
 FIRST_NOISE, LEAST_NOISE = 1.0, 0.04
 FIRST_COMMON, LEAST_COMMON = 0.003, 0.0004
@@ -33,71 +34,103 @@ MOST_SURPRISE = 12.0
 NOISE_MEMORY = 4000
 """Blocks; half a day of a busy series."""
 
-_LN2 = log(2)
+MISS_MEMORY = 1000
+"""Blocks over which the levels are compared."""
+
 HOURS = 48
-UNSEEN = -(2**31)
+_LN2 = log(2)
 _MILLI = 1000.0
 _LEARN_AT_LEAST = 0.25
+_EARLY = 60
+
+
+class Taken(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A block's share of the evidence: how far it strays, the weight of that in calls, and when it was."""
+
+    weight: float
+    stray: float
+    start_s: int
+    end_s: int
 
 
 class Baseline(msgspec.Struct, kw_only=True, gc=False):
     """The usual of one figure. `blocks` counts what it was learnt from; the profile is in thousandths."""
 
-    half_life_s: int = HALF_LIFE_S
     level: float = 0.0
+    """The one that counts."""
+    levels: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(HALF_LIVES_S))
+    misses: list[float] = msgspec.field(default_factory=lambda: [0.0] * len(HALF_LIVES_S))
+    """The mean square, in variances, of what each level missed the next block by."""
     noise: float = FIRST_NOISE
     common: float = FIRST_COMMON
     blocks: int = 0
-    profile: list[int] = msgspec.field(default_factory=lambda: [UNSEEN] * HOURS)
+    profile: list[int] = msgspec.field(default_factory=lambda: [0] * HOURS)
     visits: list[int] = msgspec.field(default_factory=lambda: [0] * HOURS)
     hour: int = -1
     hour_sum: float = 0.0
     hour_blocks: int = 0
     slope: float = 0.0
     slope_until_s: int = 0
-    strays: Strays = []
+    taken: list[Taken] = []
+    """Of the last blocks, oldest first."""
+    weight: float = 0.0
     stray: float = 0.0
     deviations: float = 0.0
     """Of the last blocks taken together, as `evidence.take_up` found them."""
 
 
+def begin(base: Baseline, value: float) -> None:
+    """Takes the first value for the usual."""
+    move(base, value - base.level)
+
+
+def move(base: Baseline, by: float) -> None:
+    """Moves what is usual."""
+    base.level += by
+    base.levels = [level + by for level in base.levels]
+
+
 def leap(base: Baseline, from_s: int, to_s: int) -> None:
-    """Moves the level over a gap in which nothing was seen, from one hour of the profile to another."""
+    """Moves the levels over a gap in which nothing was seen, from one hour of the profile to another."""
     here, there = slot(from_s // 3600), slot(to_s // 3600)
     seen = min(base.visits[here], base.visits[there])
     if seen:
-        base.level += (base.profile[there] - base.profile[here]) / _MILLI * seen / (seen + 1)
-    base.strays, base.stray, base.deviations = [], 0.0, 0.0
+        move(base, (base.profile[there] - base.profile[here]) / _MILLI * seen / (seen + 1))
+    base.taken, base.stray, base.deviations = [], 0.0, 0.0
 
 
 def carry(base: Baseline, from_s: int, to_s: int) -> None:
-    """Moves the level along the profile, from one moment to another."""
+    """Moves the levels along the profile, from one moment to another."""
     if to_s >= base.slope_until_s:
         _look_up_slope(base, to_s)
     if base.slope:
-        base.level += base.slope * (to_s - from_s)
+        move(base, base.slope * (to_s - from_s))
 
 
 def learn(base: Baseline, stray: float, weight: float, at_s: int, span_s: int) -> None:
     """Takes a block in: `stray` from the level, of `weight` calls, over `span_s` seconds that end at `at_s`."""
     base.blocks += 1
     share = weight / (weight + CALLS_TO_LEARN)
-    gain = share * -expm1(-_LN2 * span_s / base.half_life_s)
-    if base.blocks > 1:
-        most = CLIP * sqrt(variance(base, weight))
-        if base.blocks < _EARLY:
-            gain, most = max(gain, share / base.blocks), 2 * most
-        stray = most if stray > most else -most if stray < -most else stray
-    base.level += gain * stray
+    own = variance(base, weight)
+    early = base.blocks < _EARLY
+    most = (2 * CLIP if early else CLIP) * sqrt(own) if base.blocks > 1 else abs(stray)
+    value, levels, misses = base.level + stray, base.levels, base.misses
+    forget = share / min(base.blocks, MISS_MEMORY)
+    for place, half_life_s in enumerate(HALF_LIVES_S):
+        miss = value - levels[place]
+        square = miss * miss / own
+        misses[place] += forget * ((square if square < MOST_SURPRISE else MOST_SURPRISE) - misses[place])
+        gain = share * -expm1(-_LN2 * span_s / half_life_s)
+        if early:
+            gain = max(gain, share / base.blocks)
+        levels[place] += gain * (most if miss > most else -most if miss < -most else miss)
+    base.level = levels[misses.index(min(misses))]
     hour = at_s // 3600
     if hour != base.hour:
         _close_hour(base)
         base.hour = hour
-    base.hour_sum += base.level
+    base.hour_sum += levels[MIDDLE]
     base.hour_blocks += 1
-
-
-_EARLY = 60
 
 
 def variance(base: Baseline, weight: float) -> float:

@@ -1,23 +1,27 @@
 """One step of a series: a window in, alarms raised or resolved out. No clock, no randomness, nothing outside."""
 
 from collections.abc import Callable
-from math import exp, log
+from math import exp, log, sqrt
 
-from observatory.rules.anomalies.baseline import Baseline, carry, leap
+from observatory.rules.anomalies.baseline import Baseline, Taken, begin, carry, leap, move
 from observatory.rules.anomalies.evidence import SPAN, take_up
 from observatory.rules.anomalies.judging import (
     Verdict,
     judge,
     judge_errors,
+    judge_spent,
+    learn_crowding,
     more_calls,
     rate_stray,
     take_in,
     take_in_errors,
 )
+from observatory.rules.anomalies.lengths import excess, learn_lengths, length_of
 from observatory.rules.anomalies.limits import USUAL_LIMITS, Limits
 from observatory.rules.anomalies.look import look
 from observatory.rules.anomalies.series import (
     METRICS,
+    VERSION,
     Block,
     Change,
     Metric,
@@ -41,7 +45,7 @@ FEWEST, LEAST_USD = 0.1, 1e-12
 
 def new_series(start_s: int) -> Series:
     """A series of which nothing is known before this second."""
-    return Series(until_s=start_s, begun_s=start_s, active_s=start_s, block=Block(start_s=start_s))
+    return Series(version=VERSION, until_s=start_s, begun_s=start_s, active_s=start_s, block=Block(start_s=start_s))
 
 
 def step(series: Series, window: Window, limits: Limits = USUAL_LIMITS) -> list[Change]:
@@ -72,6 +76,7 @@ def _add(series: Series, block: Block, window: Window) -> None:
     block.calls += window.calls
     block.errors += window.errors
     block.tokens += window.tokens
+    block.output_tokens += window.output_tokens
     block.cost_usd = MONEY.add(block.cost_usd, window.cost_usd)
     if window.timed:
         block.timed += window.timed
@@ -133,62 +138,81 @@ def _pass_by(series: Series, block: Block) -> None:
 
 
 def _judge_cost(series: Series, block: Block, limits: Limits, changes: list[Change]) -> None:
-    calls, cost, windows = series.calls, series.cost, block.windows
+    calls, cost, price, windows = series.calls, series.cost, series.price, block.windows
     spent = max(0.0, float(block.cost_usd))
     if not calls.blocks:
-        calls.level = log(max(block.calls, FEWEST) / windows)
-        cost.level = log(max(spent, LEAST_USD) / windows)
+        begin(calls, log(max(block.calls, FEWEST) / windows))
+        begin(cost, log(max(spent, LEAST_USD) / windows))
     expected = exp(calls.level) * windows
     call_usd = exp(cost.level - calls.level)
-    take_up(calls, expected + 1, rate_stray(calls.level, block.calls, windows, 1.0))
-    take_up(cost, expected + 1, rate_stray(cost.level, spent, windows, call_usd))
-    more = more_calls(calls, series.blocks, expected)
-    tokens = series.tokens.deviations * limits.deviations / limits.heavy_deviations
-    sure = max(more, series.price.deviations, tokens)
-    verdict = judge(cost, limits.least["cost_rate"], sure, limits.deviations, limits)
+    _take_up(series, calls, expected + 1, rate_stray(calls.level, block.calls, windows, 1.0))
+    _take_up(series, cost, expected + 1, rate_stray(cost.level, spent, windows, call_usd))
+    least = limits.least["cost_rate"]
+    crowd, agree = more_calls(calls.level, series.blocks)
+    more = crowd / sqrt(series.crowding.square) if agree else 0.0
+    drivers = (
+        (more, limits.call_deviations),
+        (price.deviations, limits.deviations),
+        (series.tokens.deviations, limits.heavy_deviations),
+        (cost.deviations, limits.heavy_deviations),
+    )
+    verdict = judge_spent(cost, least, drivers, limits)
+    if block.calls:
+        verdict |= judge(price, least, limits.deviations, limits)
     _settle(series, "cost_rate", verdict, limits, changes)
     if "cost_rate" in series.alarms:
         return
-    take_in(calls, expected + 1, series.until_s, windows * WINDOW_S)
-    take_in(cost, expected + 1, series.until_s, windows * WINDOW_S)
+    learn_crowding(series.crowding, crowd)
+    take_in(calls, series.until_s, windows * WINDOW_S)
+    take_in(cost, series.until_s, windows * WINDOW_S)
 
 
 def _take_up_tokens(series: Series, block: Block) -> None:
-    _take_up_mean(series.tokens, block.calls, log(max(block.tokens, 1) / block.calls))
+    _take_up_mean(series, series.tokens, block.calls, log(max(block.tokens, 1) / block.calls))
     spent = float(block.cost_usd)
     if spent > 0:
-        _take_up_mean(series.price, block.calls, log(spent / max(block.tokens, 1)))
+        _take_up_mean(series, series.price, block.calls, log(spent / max(block.tokens, 1)))
 
 
 def _judge_tokens(series: Series, block: Block, limits: Limits, changes: list[Change]) -> None:
-    verdict = judge(series.tokens, limits.least["tokens_per_call"], 0.0, limits.heavy_deviations, limits)
+    verdict = judge(series.tokens, limits.least["tokens_per_call"], limits.heavy_deviations, limits)
     _settle(series, "tokens_per_call", verdict, limits, changes)
     span_s = block.windows * WINDOW_S
     if "tokens_per_call" not in series.alarms:
-        take_in(series.tokens, block.calls, series.until_s, span_s)
+        take_in(series.tokens, series.until_s, span_s)
     if "cost_rate" not in series.alarms and block.cost_usd > 0:
-        take_in(series.price, block.calls, series.until_s, span_s)
+        take_in(series.price, series.until_s, span_s)
 
 
 def _judge_latency(series: Series, block: Block, limits: Limits, changes: list[Change]) -> None:
-    body, tail = series.body, series.tail
-    _take_up_mean(body, block.timed, block.body / block.timed)
-    _take_up_mean(tail, block.timed, block.tail / block.timed)
-    verdict = judge(tail, limits.least["latency_p95"], body.deviations, limits.latency_deviations, limits)
+    """By all calls, if the slowest are not faster than usual; by the slowest alone if they deviate by much."""
+    body, tail, least = series.body, series.tail, limits.least["latency_p95"]
+    length, log_ms = length_of(block.output_tokens, block.calls - block.errors), block.body / block.timed
+    longer = excess(series.lengths, length)
+    _take_up_mean(series, body, block.timed, log_ms - longer)
+    _take_up_mean(series, tail, block.timed, block.tail / block.timed - longer)
+    verdict = judge(tail, limits.least_of_slowest, limits.slowest_deviations, limits)
+    if tail.stray >= log(least) / 2:
+        verdict |= judge(body, least, limits.latency_deviations, limits)
     _settle(series, "latency_p95", verdict, limits, changes)
     if "latency_p95" not in series.alarms:
-        take_in(body, block.timed, series.until_s, block.windows * WINDOW_S)
-        take_in(tail, block.timed, series.until_s, block.windows * WINDOW_S)
+        learn_lengths(series.lengths, length, log_ms)
+        take_in(body, series.until_s, block.windows * WINDOW_S)
+        take_in(tail, series.until_s, block.windows * WINDOW_S)
 
 
-def _take_up_mean(base: Baseline, weight: int, value: float) -> None:
+def _take_up_mean(series: Series, base: Baseline, weight: int, value: float) -> None:
     if not base.blocks:
-        base.level = value
-    take_up(base, weight, value - base.level)
+        begin(base, value)
+    _take_up(series, base, weight, value - base.level)
+
+
+def _take_up(series: Series, base: Baseline, weight: float, stray: float) -> None:
+    take_up(base, Taken(weight, stray, series.block.start_s, series.until_s))
 
 
 def _judge_errors(series: Series, block: Block, limits: Limits, changes: list[Change]) -> None:
-    verdict = judge_errors(series.errors, block, limits.least["error_rate"], limits)
+    verdict = judge_errors(series.errors, block, series.until_s, limits.least["error_rate"], limits)
     _settle(series, "error_rate", verdict, limits, changes)
     if "error_rate" not in series.alarms:
         take_in_errors(series.errors, block, block.windows * WINDOW_S)
@@ -228,12 +252,13 @@ def _resolve(series: Series, metric: Metric, reason: Reason) -> Resolved:
 def _accept(series: Series, metric: Metric) -> None:
     """What was strange for so long is what is usual now."""
     if metric == "error_rate":
-        seen = sum([errors for _, errors in series.errors.counts]) / sum([calls for calls, _ in series.errors.counts])
+        counts = series.errors.counts
+        seen = sum([count.errors for count in counts]) / sum([count.calls for count in counts])
         series.errors.errors = seen * series.errors.calls
         return
     for base in BASES[metric](series):
-        base.level += base.stray
-        base.strays = []
+        move(base, base.stray)
+        base.taken = []
 
 
 def _raised(series: Series, metric: Metric, verdict: Verdict) -> Raised:
@@ -246,4 +271,5 @@ def _raised(series: Series, metric: Metric, verdict: Verdict) -> Raised:
         factor=found.factor, calls=sum(block.calls for block in series.blocks),
         usual_s=series.usual.seconds + series.usual_before.seconds if cost else None,
         calls_factor=exp(series.calls.stray) if cost else None,
+        price_factor=exp(series.price.stray) if cost else None,
     )  # fmt: skip

@@ -1,61 +1,90 @@
-"""Whether the last few blocks of a figure, taken together, stray from the usual: by much, surely, and all along."""
+"""Whether the last blocks of a figure, taken together, stray from the usual: by much, surely, and for long enough.
 
-from math import log, sqrt
+A burst of twenty seconds belongs to what is usual, wherever in its windows it falls. So blocks say together no more
+than one and a half times what the weakest of them does, and they last for forty seconds; or they are four of which the
+one that strays most is left out. Where traffic is sparse two blocks are enough if they lie far enough apart.
+"""
 
-from observatory.rules.anomalies.baseline import Baseline, Strays, variance
+from math import copysign, log, sqrt
+
+from observatory.rules.anomalies.baseline import Baseline, Taken, variance
 
 SPAN = 4
 """Blocks that are looked at together: what began just after a window's start is seen within 50 seconds."""
 
-
-def take_up(base: Baseline, weight: float, stray: float) -> None:
-    """Adds the stray of a block of `weight` calls to the evidence, forgets the block that is too old, and sums up."""
-    strays = base.strays
-    strays.append((weight, min(stray, MOST_STRAY)))
-    if len(strays) > SPAN:
-        del strays[0]
-    total = moved = 0.0
-    for calls, by in strays:
-        total += calls
-        moved += calls * by
-    base.stray = moved / total
-    base.deviations = base.stray / sqrt(variance(base, total))
-
+LASTING_S = 40
+"""From the first to the last of the blocks that say it together."""
 
 MOST_STRAY = 1.2
 """What one block can say at most, thrice the usual and a little: one monstrous call among many is no more than that."""
 
-
-def weaker_half(strays: Strays) -> float:
-    """The mean stray of those blocks that stray least: a burst of a block or two leaves it where it was."""
-    least = sorted(strays, key=_stray)[: SPAN // 2]
-    total = sum([weight for weight, _ in least])
-    return sum([weight * stray for weight, stray in least]) / total if total > 0 else 0.0
+WEAKEST = 1.5
 
 
-def _stray(entry: tuple[float, float]) -> float:
-    return entry[1]
+def take_up(base: Baseline, taken: Taken) -> None:
+    """Adds a block to the evidence, forgets the one that is too old, and sums up all but the one that strays most."""
+    base.taken.append(taken)
+    if len(base.taken) > SPAN:
+        del base.taken[0]
+    base.weight, moved = _sum(others(base))
+    base.stray = moved / base.weight
+    base.deviations = base.stray / sqrt(variance(base, base.weight))
+
+
+def others(base: Baseline) -> list[Taken]:
+    """The last blocks without the one that strays most."""
+    own = base.taken
+    if len(own) < SPAN:
+        return own
+    most = own[0]
+    for one in own:
+        if one.stray > most.stray:
+            most = one
+    return [one for one in own if one is not most]
+
+
+def witnesses(base: Baseline) -> list[list[Taken]]:
+    """Which blocks may raise an alarm together: the last few if they last, and all but one of the last four."""
+    own = base.taken
+    found = [own[-count:] for count in range(2, len(own) + 1) if own[-1].end_s - own[-count].start_s >= LASTING_S][:1]
+    if len(own) == SPAN:
+        found.append(others(base))
+    return found
+
+
+def together(base: Baseline, blocks: list[Taken]) -> tuple[float, float]:
+    """(stray, deviations) of blocks none of which says much more than the weakest."""
+    weight, moved = _sum(blocks)
+    stray = min(moved / weight, WEAKEST * min([one.stray for one in blocks]))
+    return stray, stray / sqrt(variance(base, weight))
+
+
+def _sum(blocks: list[Taken]) -> tuple[float, float]:
+    weight = moved = 0.0
+    for one in blocks:
+        weight += one.weight
+        moved += one.weight * (one.stray if one.stray < MOST_STRAY else MOST_STRAY)
+    return weight, moved
 
 
 def call_deviation(calls: int, expected: float) -> float:
-    """How many deviations `calls` are above what is `expected`: the signed root of the Poisson deviance.
+    """How many deviations `calls` are from what is `expected`: the signed root of the Poisson deviance.
 
-    By Chernoff's bound at most exp(-d^2 / 2) of all such counts reach a deviation d, for however few calls.
+    By Chernoff's bound at most exp(-d^2 / 2) of all such counts go as far as d, for however few calls.
     """
-    if calls <= expected:
-        return 0.0
-    return sqrt(2 * (calls * log(calls / expected) - calls + expected))
+    gap = expected - calls + (calls * log(calls / expected) if calls else 0.0)
+    return copysign(sqrt(2 * max(0.0, gap)), calls - expected)
 
 
 def error_deviation(errors: int, calls: int, usual: float) -> float:
-    """How many deviations `errors` of `calls` are above the `usual` rate: the signed root of the binomial deviance.
+    """How many deviations `errors` of `calls` are from the `usual` rate: the signed root of the binomial deviance.
 
     The same bound holds.
     """
-    if calls == 0 or errors <= usual * calls:
+    if calls == 0:
         return 0.0
     seen = errors / calls
-    gap = errors * log(seen / usual)
+    gap = errors * log(seen / usual) if errors else 0.0
     if errors < calls:
         gap += (calls - errors) * log((1 - seen) / (1 - usual))
-    return sqrt(2 * gap)
+    return copysign(sqrt(2 * max(0.0, gap)), seen - usual)

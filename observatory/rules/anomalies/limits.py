@@ -21,10 +21,14 @@ class Limits:
     warm_up_windows: int = 360
     warm_up_calls: int = 100
     deviations: float = 5.0
-    latency_deviations: float = 4.5
-    heavy_deviations: float = 6.5
+    call_deviations: float = 6.0
+    latency_deviations: float = 4.75
+    heavy_deviations: float = 5.5
     """Of figures whose noise has a heavy tail: dollars, tokens a call, the 95th percentile itself."""
-    own_deviations: float = 2.0
+    least_of_slowest: float = 2.0
+    slowest_deviations: float = 8.0
+    """Of the 95th percentile where most calls are as fast as ever."""
+    own_deviations: float = 1.0
     calm_deviations: float = 1.0
     calm_blocks: int = 6
     least: Mapping[Metric, float] = field(default_factory=lambda: LEAST)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import exp
 
 from observatory.rules.anomalies.judging import usual_rate
+from observatory.rules.anomalies.lengths import excess, length_of
 from observatory.rules.anomalies.series import Metric, Series
 
 
@@ -21,7 +22,7 @@ class Look:
 
 
 def look(series: Series, metric: Metric) -> Look:
-    """The last blocks of a series that has had calls."""
+    """The last blocks of a series that has had calls. Latency is expected for answers as long as theirs."""
     blocks = series.blocks
     calls = max(1, sum(block.calls for block in blocks))
     if metric == "cost_rate":
@@ -32,4 +33,7 @@ def look(series: Series, metric: Metric) -> Look:
     if metric == "tokens_per_call":
         return Look(sum(block.tokens for block in blocks) / calls, exp(series.tokens.level))
     timed = max(1, sum(block.timed for block in blocks))
-    return Look(exp(sum(block.tail for block in blocks) / timed), exp(series.tail.level))
+    output = sum(block.output_tokens for block in blocks)
+    served = sum(block.calls - block.errors for block in blocks)
+    longer = excess(series.lengths, length_of(output, served))
+    return Look(exp(sum(block.tail for block in blocks) / timed), exp(series.tail.level + longer))

@@ -5,12 +5,16 @@ from typing import Literal
 
 import msgspec
 
-from observatory.rules.anomalies.baseline import SHORT_HALF_LIFE_S, Baseline
+from observatory.rules.anomalies.baseline import Baseline
+from observatory.rules.anomalies.lengths import Lengths
 
 Metric = Literal["cost_rate", "error_rate", "latency_p95", "tokens_per_call"]
 METRICS: tuple[Metric, ...] = ("cost_rate", "error_rate", "latency_p95", "tokens_per_call")
 
 Reason = Literal["back to usual", "no calls", "now usual"]
+
+VERSION = 2
+"""Of what is remembered. What was remembered under another one is learnt anew."""
 
 
 class Block(msgspec.Struct, kw_only=True, gc=False):
@@ -21,10 +25,20 @@ class Block(msgspec.Struct, kw_only=True, gc=False):
     calls: int = 0
     errors: int = 0
     tokens: int = 0
+    output_tokens: int = 0
     cost_usd: Decimal = Decimal(0)
     timed: int = 0
     body: float = 0.0
     tail: float = 0.0
+
+
+class Counted(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The calls of a block, and the errors among them."""
+
+    calls: int
+    errors: int
+    start_s: int
+    end_s: int
 
 
 class Errors(msgspec.Struct, kw_only=True, gc=False):
@@ -33,8 +47,15 @@ class Errors(msgspec.Struct, kw_only=True, gc=False):
     errors: float = 0.0
     calls: float = 0.0
     scale: float = 1.0
-    counts: list[tuple[int, int]] = []
-    """(calls, errors) of the last blocks that had calls, oldest first."""
+    counts: list[Counted] = []
+    """Of the last blocks that had calls, oldest first."""
+
+
+class Crowding(msgspec.Struct, kw_only=True, gc=False):
+    """How many times further than Poisson's noise and a usual drift explain calls stray: their mean square."""
+
+    square: float = 4.0
+    blocks: int = 0
 
 
 class Spent(msgspec.Struct, kw_only=True, gc=False):
@@ -57,6 +78,7 @@ class Standing(msgspec.Struct, kw_only=True, gc=False):
 class Series(msgspec.Struct, kw_only=True, gc=False):
     """What is known of one tenant's model; `until_s` is where its last window ended."""
 
+    version: int = 0
     until_s: int
     begun_s: int
     active_s: int
@@ -65,11 +87,13 @@ class Series(msgspec.Struct, kw_only=True, gc=False):
     block: Block
     blocks: list[Block] = []
     calls: Baseline = msgspec.field(default_factory=Baseline)
+    crowding: Crowding = msgspec.field(default_factory=Crowding)
     cost: Baseline = msgspec.field(default_factory=Baseline)
     tokens: Baseline = msgspec.field(default_factory=Baseline)
     price: Baseline = msgspec.field(default_factory=Baseline)
-    body: Baseline = msgspec.field(default_factory=lambda: Baseline(half_life_s=SHORT_HALF_LIFE_S))
+    body: Baseline = msgspec.field(default_factory=Baseline)
     tail: Baseline = msgspec.field(default_factory=Baseline)
+    lengths: Lengths = msgspec.field(default_factory=Lengths)
     errors: Errors = msgspec.field(default_factory=Errors)
     usual: Spent = msgspec.field(default_factory=Spent)
     usual_before: Spent = msgspec.field(default_factory=Spent)
@@ -93,6 +117,8 @@ class Raised(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     usual_s: int | None = None
     calls_factor: float | None = None
+    price_factor: float | None = None
+    """How many times the usual a token costs."""
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):

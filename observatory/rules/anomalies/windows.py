@@ -15,14 +15,15 @@ LEAST_MS = 1e-3
 class Window(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The calls recorded in `[start_s, start_s + WINDOW_S)`, seconds since the epoch.
 
-    `tokens` counts input and output. Of the `timed` calls, those with a latency: the mean of its logarithm and its 95th
-    percentile, in milliseconds.
+    `tokens` counts input and output, `output_tokens` the latter alone. Of the `timed` calls, those with a latency: the
+    mean of its logarithm and its 95th percentile, in milliseconds.
     """
 
     start_s: int
     calls: int = 0
     errors: int = 0
     tokens: int = 0
+    output_tokens: int = 0
     cost_usd: Decimal = Decimal(0)
     timed: int = 0
     mean_log_ms: float = 0.0
@@ -30,13 +31,21 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def window_of(
-    start_s: int, *, calls: int, errors: int, tokens: int, cost_usd: Decimal, latency: Sequence[int]
+    start_s: int,
+    *,
+    calls: int,
+    errors: int,
+    tokens: int,
+    output_tokens: int,
+    cost_usd: Decimal,
+    latency: Sequence[int],
 ) -> Window:
     """The window whose latencies are a packed histogram of `rules.sketch`."""
     counts = {index: count for index, count in unpack(latency).items() if count > 0}
     timed = sum(counts.values())
     logs = sum(count * log(max(value_of(index), LEAST_MS)) for index, count in counts.items())
     return Window(
-        start_s=start_s, calls=calls, errors=errors, tokens=tokens, cost_usd=cost_usd, timed=timed,
-        mean_log_ms=logs / timed if timed else 0.0, p95_ms=quantile(latency, 0.95) or 0.0,
+        start_s=start_s, calls=calls, errors=errors, tokens=tokens, output_tokens=output_tokens, cost_usd=cost_usd,
+        timed=timed, mean_log_ms=logs / timed if timed else 0.0,
+        p95_ms=quantile(latency, 0.95) or 0.0,
     )  # fmt: skip
