@@ -5,16 +5,15 @@ Each question is asked by one client over and over; before that, its cost is com
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import asyncpg
 
-from loadtests.bench.analytics_questions import BIG_TENANT, COSTS, QUESTIONS, Question
+from loadtests.bench.analytics_questions import BIG_TENANT, COSTS, Question
 from loadtests.bench.closed_loop import ClosedLoop
 from loadtests.bench.http import Answer
-from loadtests.bench.phases import Cpu, measured_cpu
 from loadtests.bench.problems import BenchError
 from loadtests.bench.queries import (
     ANALYTICS_COST,
@@ -122,20 +121,9 @@ async def _until_rolled(pool: "asyncpg.Pool[asyncpg.Record]", first: datetime, o
         await asyncio.sleep(1)
 
 
-async def ask(
-    database_url: str, host: str, port: int, processes: Callable[[], Mapping[str, int]], say: Callable[[str], None]
-) -> AsyncIterator[tuple[Question, Tally, Cpu]]:
-    """Asks each question for some seconds. Raises `BenchError` when an answer is none, or costs are not the facts'."""
-    await _check(database_url, host, port)
-    for question in QUESTIONS:
-        say(f"analytics: {question.name}")
-        await _asked(question, host, port, WARM_UP_S)
-        with measured_cpu(processes()) as cpu:
-            tally = await _asked(question, host, port, SECONDS)
-        yield question, tally, cpu
+async def ask(question: Question, host: str, port: int, seconds: float) -> Tally:
+    """Asks over and over for so long, one by one. Raises `BenchError` when an answer is none."""
 
-
-async def _asked(question: Question, host: str, port: int, seconds: float) -> Tally:
     def is_answer(answer: Answer) -> bool:
         return answer.status == 200 and question.answer in answer.body
 
@@ -145,8 +133,8 @@ async def _asked(question: Question, host: str, port: int, seconds: float) -> Ta
     return tally
 
 
-async def _check(database_url: str, host: str, port: int) -> None:
-    """The cost of a whole day by the API is that of the facts, to the last digit."""
+async def check(database_url: str, host: str, port: int) -> None:
+    """Raises `BenchError` unless the cost of a whole day by the API is that of the facts, to the last digit."""
     question = Question("", COSTS, {"tenant": BIG_TENANT}, yesterday=True)
     period = question.period()
     found: list[bytes] = []

@@ -7,7 +7,8 @@ histogram. Packed histograms are merged by adding the counts of equal indexes, h
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
 SCALE = 5
 BUCKETS_PER_DOUBLING = 1 << SCALE
@@ -75,3 +76,15 @@ def quantile(packed: Iterable[int], p: float) -> float | None:
         if rank <= 0:
             return value_of(index)
     return None
+
+
+def percentiles(packed: Iterable[int], percents: Sequence[int]) -> list[float | None]:
+    """The durations in ms that so many percent of the values do not exceed, in the order of `percents`; all None for an
+    empty histogram. An index may stand several times, but every count is positive: this is for sums over all rows."""
+    entries = sorted(packed)
+    if not entries:
+        return [None] * len(percents)
+    indexes = [(entry + _HALF) >> _SHIFT for entry in entries]
+    up_to = list(accumulate(entry - (index << _SHIFT) for entry, index in zip(entries, indexes, strict=True)))
+    ranks = [max(1, -(-percent * up_to[-1] // 100)) for percent in percents]
+    return [value_of(indexes[bisect_left(up_to, rank)]) for rank in ranks]

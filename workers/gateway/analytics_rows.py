@@ -92,11 +92,10 @@ def _step(question: Question, row: Row) -> dict[str, object]:
 def _costs(sums: Sums | None) -> CostFigures:
     if sums is None:
         return _NO_COSTS
-    known = asdict(sums)
     average = quotient(sums.cost_usd, sums.calls - sums.unpriced_calls)
     read = _input(sums)
     return CostFigures(
-        **{name: known[name] for name in _COSTS},
+        **{name: getattr(sums, name) for name in _COSTS},
         tokens=read + sums.output_tokens + sums.output_audio_tokens,
         input_tokens=read,
         average_cost_usd=average,

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from asyncpg import Record
 
@@ -19,6 +19,7 @@ from observatory.adapters.postgres.pool import Connection, Pool
 from observatory.adapters.postgres.queries import load_queries
 from observatory.rules.periods import Granularity, Window
 from observatory.rules.segments import Rolled, Segments, segments, segments_by, step_of
+from observatory.rules.sketch import percentiles
 
 _SQL = load_queries("observatory.adapters.postgres", "analytics.sql")
 _WATERMARK = load_queries("observatory.adapters.postgres", "costs.sql")["watermark"]
@@ -46,7 +47,8 @@ _TOTALS: Mapping[str, Set[str]] = {
 
 _BY_DAY = frozenset({"user", "api_key", "status", "source", "experiment", "variant", "prompt_version"})
 _VALUES = {
-    "cost": "cost_usd", "calls": "calls", "errors": "errors", "tokens": _SQL["tokens"], "p95": "latency_p95",
+    "cost": "cost_usd", "calls": "calls", "errors": "errors", "tokens": _SQL["tokens"],
+    "p95": "ledger.hist_quantile(latency_hist, 0.95)",
 }  # fmt: skip
 _IN_PERIOD = "coalesce(max(({value})::numeric) FILTER (WHERE era = {era}), 0)"
 _BRANCHES = 8
@@ -56,8 +58,9 @@ WAIT_S = 10
 """How long a question waits for others before it. It is refused then, as when the database is away."""
 
 NO_SHIFT = timedelta()
-SESSION = {"plan_cache_mode": "force_custom_plan", "jit": "off"}
-"""For connections that ask such questions: what is looked for changes with every one."""
+SESSION = {"plan_cache_mode": "force_custom_plan", "jit": "off", "work_mem": "32MB"}
+"""For connections that ask such questions: what is looked for changes with every one, and what is found is put in order
+in memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -318,31 +321,38 @@ class _Cells:
 
 def _put_together(question: Question, arguments: _Arguments, cells: Sequence[str], durations: Sequence[str]) -> str:
     names = ", ".join(f"k{number}" for number in range(len(question.group_by)))
-    keys = f", {names}" if names else ""
     empty = "".join(f", NULL::text AS k{number}" for number in range(len(question.group_by)))
-    ranking, worth = _order(question.order)
+    ranking, worth = _order(question.order, names)
+    parts = {
+        "names": names,
+        "keys": f", {names}" if names else "",
+        "summing": _SQL["summing"],
+        "columns": _SQL["columns"],
+        "packed": _SQL["packed"],
+    }
+    if question.top is None:
+        groups = _SQL["every_group"].format(**parts)
+    else:
+        groups = _SQL["top_groups"].format(**parts, ranking=ranking, top=arguments.add(question.top, "bigint"))
     return _SQL["question"].format(
-        names=names,
-        keys=keys,
-        summing=_SQL["summing"],
+        **parts,
+        groups=groups,
         cells="\nUNION ALL\n".join(cells or [_SQL["nothing"].format(keys=empty)]),
         durations="\nUNION ALL\n".join(durations or [_SQL["no_durations"].format(keys=empty)]),
-        ranking=ranking,
-        top="ALL" if question.top is None else arguments.add(question.top, "bigint"),
         worth=worth,
         after="true" if question.after is None else _after(question.after, arguments),
         limit="ALL" if question.limit is None else arguments.add(question.limit, "bigint"),
     )
 
 
-def _order(order: Order) -> tuple[str, str]:
+def _order(order: Order, names: str) -> tuple[str, str]:
     """How groups are ranked, and what rows are ordered by within a step; both the greatest first."""
     if order == "change":
         now, before = (_IN_PERIOD.format(value="cost_usd", era=era) for era in (0, 1))
         return _SQL["rank_by_change"], f"abs({now} - {before})"
     worth = _IN_PERIOD.format(value=_VALUES[order], era=0)
     if order == "p95":
-        return _SQL["rank_by_p95"], worth
+        return _SQL["rank_by_p95"].format(names=names, by=names or "()"), worth
     return _SQL["rank_by_sum"].format(value=_VALUES[order]), worth
 
 
@@ -361,10 +371,21 @@ def _place(record: Record) -> Position:
     return record["at"], record["other"], record["minus"], record["names"]
 
 
-_FIGURES = tuple(part.name for part in dataclasses.fields(Sums))
+_DURATIONS = ("latency", "ttft")
+_PERCENTS = (50, 90, 95, 99)
+_FIGURES = tuple(part.name for part in dataclasses.fields(Sums) if not part.name.startswith(_DURATIONS))
 
 
 def _row(records: Sequence[Record]) -> Row:
-    eras = {record["era"]: Sums(**{name: record[name] for name in _FIGURES}) for record in records}
+    eras = {record["era"]: _sums(record) for record in records}
     at, other, minus, names = _place(records[0])
     return Row(at, names, other, eras.get(0), eras.get(1), (at, other, minus, names))
+
+
+def _sums(record: Record) -> Sums:
+    durations: dict[str, Any] = {
+        f"{name}_p{percent}_ms": value
+        for name in _DURATIONS
+        for percent, value in zip(_PERCENTS, percentiles(record[f"{name}_hist"] or (), _PERCENTS), strict=True)
+    }
+    return Sums(**{name: record[name] for name in _FIGURES}, **durations)

@@ -13,22 +13,22 @@ SELECT {era} AS era, {at} AS at{keys}, calls, errors, unpriced_calls, estimated_
   FROM ledger.{table} AS c WHERE {where}
 
 -- name: durations
--- The buckets of both histograms, one a row: 0 latency, 1 time to the first token; x is index * 2^40 + count.
-SELECT era, at{names}, 0 AS kind, (x + 549755813888) >> 40 AS i, x
+-- The buckets of both histograms, one a row: i is the bucket, that of a time to the first token 4096 more; n its count.
+SELECT era, at{names}, ((x + 549755813888) >> 40)::int AS i, x - (((x + 549755813888) >> 40) << 40) AS n
   FROM (SELECT {era} AS era, {at} AS at{keys}, unnest(c.latency_ms_hist) AS x
           FROM ledger.{table} AS c WHERE {where}) AS latencies
 UNION ALL
-SELECT era, at{names}, 1, (x + 549755813888) >> 40, x
+SELECT era, at{names}, ((x + 549755813888) >> 40)::int + 4096, x - (((x + 549755813888) >> 40) << 40)
   FROM (SELECT {era} AS era, {at} AS at{keys}, unnest(c.ttft_ms_hist) AS x
           FROM ledger.{table} AS c WHERE {where}) AS ttfts
 
 -- name: fact_durations
-SELECT {era} AS era, {at} AS at{keys}, kind, i::bigint AS i, (i::bigint << 40) + 1 AS x
-  FROM ledger.{table} AS c, LATERAL (VALUES (0, latency_index), (1, ttft_index)) AS h (kind, i)
+SELECT {era} AS era, {at} AS at{keys}, i, 1::bigint AS n
+  FROM ledger.{table} AS c, LATERAL (VALUES (latency_index), (ttft_index + 4096)) AS h (i)
  WHERE {where} AND i IS NOT NULL
 
 -- name: no_durations
-SELECT 0 AS era, '-infinity'::timestamptz AS at{keys}, 0 AS kind, 0::bigint AS i, 0::bigint AS x WHERE false
+SELECT 0 AS era, '-infinity'::timestamptz AS at{keys}, 0 AS i, 0::bigint AS n WHERE false
 
 -- name: nothing
 SELECT 0 AS era, '-infinity'::timestamptz AS at{keys}, 0::bigint AS calls, 0::bigint AS errors,
@@ -48,6 +48,11 @@ sum(input_audio_tokens)::bigint AS input_audio_tokens, sum(output_audio_tokens):
 sum(input_image_tokens)::bigint AS input_image_tokens, sum(cost_usd) AS cost_usd,
 sum(estimated_cost_usd) AS estimated_cost_usd
 
+-- name: columns
+calls, errors, unpriced_calls, estimated_calls, not_sent_calls, uncached_input_tokens, cache_read_tokens,
+cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, input_audio_tokens, output_audio_tokens,
+input_image_tokens, cost_usd, estimated_cost_usd
+
 -- name: tokens
 -- All tokens of a call; reasoning is a part of the output.
 (uncached_input_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens + input_audio_tokens
@@ -64,64 +69,59 @@ SELECT names, abs(coalesce(sum(cost_usd) FILTER (WHERE era = 0), 0) - coalesce(s
 
 -- name: rank_by_p95
 -- By what 95 % of the calls of a group do not exceed, in the whole period.
-SELECT names, min(i) FILTER (WHERE up_to >= greatest(1, ceil(0.95 * total))) AS value
-  FROM (SELECT names, i, sum(n) OVER (PARTITION BY names ORDER BY i) AS up_to, sum(n) OVER (PARTITION BY names) AS total
-          FROM (SELECT names, i, sum(n) AS n FROM elements WHERE era = 0 AND kind = 0 GROUP BY names, i) AS whole
-         WHERE n > 0) AS ranked
- GROUP BY names
+SELECT ARRAY[{names}]::text[] AS names, ledger.hist_quantile(array_agg((i::bigint << 40) + n), 0.95) AS value
+  FROM elements WHERE era = 0 AND i < 2048 GROUP BY {by}
 
--- name: question
--- Era 0 is the period, 1 the one before, whose times are moved into it. Groups beyond the first {top} of the period are
--- summed as `other`. Rows come in the order (at, other, minus, names), era by era, from after the cursor on.
-WITH grouped AS MATERIALIZED (
-  SELECT era, at, ARRAY[{names}]::text[] AS names, {summing}
-    FROM ({cells}) AS cells
-   GROUP BY era, at{keys}
-  HAVING sum(calls) <> 0 OR sum(not_sent_calls) <> 0 OR sum(cost_usd) <> 0
-), elements AS MATERIALIZED (
-  SELECT era, at, ARRAY[{names}]::text[] AS names, kind, i, sum(x) - count(*)::numeric * (i << 40) AS n
-    FROM ({durations}) AS cells
-   GROUP BY era, at{keys}, kind, i
-  HAVING sum(x) > count(*)::numeric * (i << 40)
-), top AS MATERIALIZED (
+-- name: packed
+-- Both histograms of a group.
+array_agg((i::bigint << 40) + n) FILTER (WHERE i < 2048) AS latency_hist,
+array_agg((i::bigint - 4096 << 40) + n) FILTER (WHERE i >= 2048) AS ttft_hist
+
+-- name: every_group
+sums AS (
+  SELECT era, at, names, false AS other, 1::bigint AS members, {columns} FROM grouped
+), hists AS (
+  SELECT era, at, ARRAY[{names}]::text[] AS names, false AS other, {packed} FROM elements GROUP BY era, at{keys}
+)
+
+-- name: top_groups
+-- Groups beyond the first {top} of the period are summed as `other`.
+top AS MATERIALIZED (
   SELECT names FROM ({ranking}) AS ranking ORDER BY value DESC NULLS LAST, names LIMIT {top}
 ), sums AS (
   SELECT era, at, coalesce(t.names, '{{}}') AS names, t.names IS NULL AS other, count(DISTINCT g.names) AS members,
          {summing}
     FROM grouped g LEFT JOIN top t ON t.names = g.names
    GROUP BY era, at, t.names
-), ranked AS (
-  SELECT *, sum(n) OVER (PARTITION BY era, at, names, other, kind ORDER BY i) AS up_to,
-         sum(n) OVER (PARTITION BY era, at, names, other, kind) AS total
-    FROM (SELECT era, at, coalesce(t.names, '{{}}') AS names, t.names IS NULL AS other, kind, i, sum(n) AS n
-            FROM elements e LEFT JOIN top t ON t.names = e.names
-           GROUP BY era, at, t.names, kind, i) AS merged
-), quantiles AS (
-  SELECT era, at, names, other,
-         min(i) FILTER (WHERE kind = 0 AND up_to >= greatest(1, ceil(0.5 * total)))::int AS latency_p50,
-         min(i) FILTER (WHERE kind = 0 AND up_to >= greatest(1, ceil(0.9 * total)))::int AS latency_p90,
-         min(i) FILTER (WHERE kind = 0 AND up_to >= greatest(1, ceil(0.95 * total)))::int AS latency_p95,
-         min(i) FILTER (WHERE kind = 0 AND up_to >= greatest(1, ceil(0.99 * total)))::int AS latency_p99,
-         min(i) FILTER (WHERE kind = 1 AND up_to >= greatest(1, ceil(0.5 * total)))::int AS ttft_p50,
-         min(i) FILTER (WHERE kind = 1 AND up_to >= greatest(1, ceil(0.9 * total)))::int AS ttft_p90,
-         min(i) FILTER (WHERE kind = 1 AND up_to >= greatest(1, ceil(0.95 * total)))::int AS ttft_p95,
-         min(i) FILTER (WHERE kind = 1 AND up_to >= greatest(1, ceil(0.99 * total)))::int AS ttft_p99
-    FROM ranked GROUP BY era, at, names, other
-), rows AS MATERIALIZED (
-  SELECT * FROM sums LEFT JOIN quantiles USING (era, at, names, other)
+), hists AS (
+  SELECT era, at, names, other, {packed}
+    FROM (SELECT era, at, coalesce(t.names, '{{}}') AS names, t.names IS NULL AS other, i, sum(n)::bigint AS n
+            FROM elements e LEFT JOIN top t ON t.names = ARRAY[{names}]::text[]
+           GROUP BY era, at, t.names, i) AS merged
+   GROUP BY era, at, names, other
+)
+
+-- name: question
+-- Era 0 is the period, 1 the one before, whose times are moved into it. Rows come in the order (at, other, minus, names),
+-- era by era, from after the cursor on.
+WITH grouped AS MATERIALIZED (
+  SELECT era, at, ARRAY[{names}]::text[] AS names, {summing}
+    FROM ({cells}) AS cells
+   GROUP BY era, at{keys}
+  HAVING sum(calls) <> 0 OR sum(not_sent_calls) <> 0 OR sum(cost_usd) <> 0
+), elements AS MATERIALIZED (
+  SELECT era, at{keys}, i, sum(n)::bigint AS n
+    FROM ({durations}) AS cells
+   GROUP BY era, at{keys}, i
+  HAVING sum(n) > 0
+), {groups}, rows AS MATERIALIZED (
+  SELECT * FROM sums LEFT JOIN hists USING (era, at, names, other)
 ), page AS (
   SELECT * FROM (SELECT at, other, names, -{worth} AS minus
                    FROM rows GROUP BY at, other, names) AS positions
    WHERE {after}
    ORDER BY at, other, minus, names LIMIT {limit}
 )
-SELECT nullif(at, '-infinity') AS at, other, names, minus, era, members, calls, errors, unpriced_calls, estimated_calls,
-       not_sent_calls, uncached_input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
-       output_tokens, reasoning_tokens, input_audio_tokens, output_audio_tokens, input_image_tokens, cost_usd,
-       estimated_cost_usd,
-       ledger.hist_value(latency_p50) AS latency_p50_ms, ledger.hist_value(latency_p90) AS latency_p90_ms,
-       ledger.hist_value(latency_p95) AS latency_p95_ms, ledger.hist_value(latency_p99) AS latency_p99_ms,
-       ledger.hist_value(ttft_p50) AS ttft_p50_ms, ledger.hist_value(ttft_p90) AS ttft_p90_ms,
-       ledger.hist_value(ttft_p95) AS ttft_p95_ms, ledger.hist_value(ttft_p99) AS ttft_p99_ms
+SELECT nullif(at, '-infinity') AS at, other, names, minus, era, members, {columns}, latency_hist, ttft_hist
   FROM page JOIN rows USING (at, other, names)
  ORDER BY at, other, minus, names, era

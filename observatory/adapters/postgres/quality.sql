@@ -11,11 +11,11 @@ SELECT CASE WHEN count(*) = count(applied_until) THEN min(applied_until) END
 -- By step, what is scored and {keys}. $1, $2: days from (included) to (not included); $3 tenant, $4 provider, $5 model,
 -- $6 prompt version, $7 kind, $8 name: null for any; $9, $10: the last row of the page before; $12 also what is about no
 -- call, and so has no provider, model and prompt version.
-SELECT step, keys, sum(n)::bigint AS n, sum(unattached)::bigint AS unattached, sum(total) AS total, sum(squares) AS squares, sum(ups)::bigint AS ups,
-       sum(downs)::bigint AS downs, sum(judged_calls)::bigint AS judged_calls,
-       sum(unpriced_calls)::bigint AS unpriced_calls, sum(cost_usd) AS cost_usd
-  FROM (SELECT {step} AS step, ARRAY[kind, name{keys}]::text[] AS keys, n, unattached, total,
-               squares, ups, downs, judged_calls, unpriced_calls, cost_usd
+SELECT step, keys, n, unattached, total, squares, ups, downs, judged_calls, unpriced_calls, cost_usd
+  FROM (SELECT {step} AS step, ARRAY[kind, name{keys}]::text[] AS keys, sum(n)::bigint AS n,
+               sum(unattached)::bigint AS unattached, sum(total) AS total, sum(squares) AS squares,
+               sum(ups)::bigint AS ups, sum(downs)::bigint AS downs, sum(judged_calls)::bigint AS judged_calls,
+               sum(unpriced_calls)::bigint AS unpriced_calls, sum(cost_usd) AS cost_usd
           FROM (SELECT *, 0 AS unattached FROM streams.quality
                 UNION ALL SELECT *, n AS unattached FROM streams.unattached WHERE $12) AS cells
          WHERE day >= $1 AND day < $2
@@ -24,9 +24,9 @@ SELECT step, keys, sum(n)::bigint AS n, sum(unattached)::bigint AS unattached, s
            AND ($5::text IS NULL OR model = $5)
            AND ($6::text IS NULL OR prompt_version = $6)
            AND ($7::text IS NULL OR kind = $7)
-           AND ($8::text IS NULL OR name = $8)) AS found
- WHERE $9::date IS NULL OR (step, keys) > ($9, $10::text[])
- GROUP BY step, keys HAVING sum(n) > 0
+           AND ($8::text IS NULL OR name = $8)
+         GROUP BY step, kind, name{keys}) AS found
+ WHERE n > 0 AND ($9::date IS NULL OR (step, keys) > ($9, $10::text[]))
  ORDER BY step, keys LIMIT $11
 
 -- name: conversations

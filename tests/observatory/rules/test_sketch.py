@@ -12,6 +12,7 @@ from observatory.rules.sketch import (
     index_of,
     merge,
     pack,
+    percentiles,
     quantile,
     unpack,
     value_of,
@@ -62,3 +63,17 @@ def test_zero_has_a_bucket_and_an_empty_histogram_no_quantile() -> None:
     assert quantile(histogram([0.0, 0.0, 5.0]), 0.5) == 0.0
     assert quantile([], 0.5) is None
     assert quantile(pack({3: -1}), 0.5) is None
+
+
+@given(st.lists(st.lists(values_ms, max_size=60), max_size=4))
+def test_percentiles_of_several_histograms_together_are_those_of_their_sum(parts: list[list[float]]) -> None:
+    packed = [entry for values in parts for entry in histogram(values)]
+    assert percentiles(packed, (50, 90, 95, 99, 100)) == [
+        quantile(packed, share) for share in (0.5, 0.9, 0.95, 0.99, 1.0)
+    ]
+
+
+def test_percentiles_are_exact_where_floats_are_not() -> None:
+    # 0.07 * 100 is a little more than 7 in floats: the seventh of a hundred values is meant, not the eighth.
+    packed = [(n << 40) + 1 for n in range(100)]
+    assert percentiles(packed, (7, 100)) == [value_of(6), value_of(99)]
