@@ -6,10 +6,13 @@ worker did not live to book their end, reconciled or not; `answer_discarded` ans
 the request already.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
+
+from asyncpg import Record
 
 from observatory.adapters.postgres.pool import Pool
 from observatory.adapters.postgres.queries import load_queries
@@ -20,6 +23,8 @@ WasteGrouping = Literal["cause", "model", "provider", "tenant"]
 
 _KEYS: dict[WasteGrouping, str] = {"cause": "cause", "model": "model", "provider": "provider", "tenant": "tenant_id"}
 _QUERY_S = 120
+_CLOSE, _FAR = timedelta(minutes=15), timedelta(days=1)
+"""How long after a first attempt that went well the next one begins, usually and at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +56,42 @@ class WasteRow:
     given_up_cost_usd: Decimal
 
 
+_COLUMNS = tuple(column.name for column in fields(WasteRow))
+
+
 async def read_waste(pool: Pool, query: WasteQuery) -> tuple[list[WasteRow], WasteRow]:
-    """The groups, dearest first, and the total."""
+    """The groups, dearest first, and the total.
+
+    An index knows every attempt that is wasted but those that went well and were followed by another one; these are
+    looked for when the index does not know the first attempt of a request.
+    """
+    total, *groups = await _wasted(pool, query, ())
+    if total["requests"] is not None and (answers := await _went_well(pool, query, total)):
+        total, *groups = await _wasted(pool, query, answers)
+    return [_row(group) for group in groups], _row(total)
+
+
+async def _wasted(pool: Pool, query: WasteQuery, answers: Sequence[Record]) -> list[Record]:
     statement = _SQL["wasted"].format(key=_KEYS[query.by])
-    rows = await pool.fetch(statement, query.since, query.until, query.tenant, query.model, timeout=_QUERY_S)
-    total, *groups = [WasteRow(**{name: value for name, value in row.items() if name != "grand"}) for row in rows]
-    return groups, total
+    calls = [answer["call_id"] for answer in answers], [answer["started_at"] for answer in answers]
+    found: list[Record] = await pool.fetch(
+        statement, query.since, query.until, query.tenant, query.model, *calls, timeout=_QUERY_S
+    )
+    return found
+
+
+async def _went_well(pool: Pool, query: WasteQuery, total: Record) -> list[Record]:
+    """First attempts that the index does not know: close to the ones that it does, where nearly all are, else far."""
+    following = list(zip(total["tenants"], total["requests"], total["times"], strict=True))
+    found: list[Record] = []
+    for most, least in ((_CLOSE, -_CLOSE), (_FAR, _CLOSE)):
+        known = {answer["request_id"] for answer in found}
+        columns = [list(column) for column in zip(*[one for one in following if one[1] not in known], strict=True)]
+        if columns:
+            arguments = (query.since, query.until, *columns, most, least)
+            found += await pool.fetch(_SQL["went_well"], *arguments, timeout=_QUERY_S)
+    return found
+
+
+def _row(record: Record) -> WasteRow:
+    return WasteRow(**{name: record[name] for name in _COLUMNS})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 from tests.observatory.cli.conftest import Cli
-from tests.streams.ledger.calls import Body, call, new_id
+from tests.streams.ledger.calls import NOW, Body, call, new_id
 from tests.streams.ledger.ground import Ground
 
 
@@ -88,3 +89,31 @@ async def test_the_last_attempt_of_a_request_is_wasted_when_only_the_providers_e
     assert isinstance(groups, list)
     costs = [(g["cause"], g["calls"], g["cost_usd"], g["retried_cost_usd"], g["given_up_cost_usd"]) for g in groups]
     assert costs == [("worker_died", 2, "0.5", "0.2", "0.3")]
+
+
+async def test_a_discarded_answer_is_found_however_long_after_it_the_next_attempt_began(
+    ground: Ground, cli: Cli
+) -> None:
+    def at(hours: float, cost: str, **changes: object) -> Body:
+        begun = NOW - timedelta(hours=30) + timedelta(hours=hours)
+        return {"tenant_id": "late", "started_at": begun.isoformat(), "cost_usd": cost, **changes}
+
+    async with ground.ledger():
+        await ground.produce([
+            *attempts(at(0, "0.1"), at(23, "5")),
+            *attempts(at(1, "0.2"), at(1.1, "5", provider="sim-anthropic")),
+            # Followed by one that was never sent, and by one that was.
+            *attempts(at(2, "0.4"), at(2.1, "0", status="not_sent"), at(2.2, "5")),
+            *attempts(at(3, "0", status="not_sent"), at(3.1, "5")),
+            *attempts(at(4, "5"), at(4.1, "0", status="not_sent")),
+        ])  # fmt: skip
+        await ground.until_applied()
+
+    async def found(*period: str) -> list[tuple[str, int, str, str]]:
+        groups = (await cli("waste", "--tenant", "late", *period, "--json")).answer()["groups"]
+        assert isinstance(groups, list)
+        return [(g["cause"], g["calls"], g["retried_cost_usd"], g["fallback_cost_usd"]) for g in groups]
+
+    assert await found("--since", "all") == [("answer_discarded", 3, "0.5", "0.2")]
+    since, until = ((NOW - timedelta(hours=hours)).isoformat() for hours in (29.5, 6.5))
+    assert await found("--since", since, "--until", until) == [("answer_discarded", 2, "0.4", "0.2")]
