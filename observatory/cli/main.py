@@ -24,6 +24,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "up": "Start the stack: services, migrations, topics, programs.",
         "down": "Stop the stack; the data stays unless --clean.",
         "status": "Processes, services, lag, watermark, open work.",
+        "top": "Watch throughput, cost, latency, lag, budgets and alerts as they are.",
         "migrate": "Apply database migrations, import the shipped prices, create topics.",
     },
     "Use": {

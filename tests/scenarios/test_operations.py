@@ -1,13 +1,18 @@
-"""What an operator looks at, on a running stack with traffic: the metrics that Prometheus' rules read, and the
-statements of Grafana's dashboards.
+"""What an operator looks at, on a running stack with traffic.
+
+The metrics that the rules of Prometheus read, the statements of the dashboards of Grafana, and `observatory top`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -16,9 +21,13 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from textual.widgets import DataTable, Static
 
 from observatory.adapters.kafka import new_producer
-from observatory.adapters.settings import KafkaSettings
+from observatory.adapters.settings import KafkaSettings, Settings
+from observatory.cli.top_app import Top
+from observatory.cli.top_observed import Observed
+from observatory.cli.top_sources import LedgerBooks, observing
 from tests.grafana import FOLDER, POSTGRES, Target, targets, written_out
 from tests.infra.prometheus.rules import rules
 from tests.scenarios.programs import PATIENCE_S, Stack, observatory, running_programs
@@ -205,3 +214,91 @@ async def test_providers_are_shown_in_the_state_they_are_in(ask: Ask, reader: as
     states = {row["provider"]: json.loads(row["state"])["state"]["health"].get("state", "healthy") for row in kept}
     assert states
     assert {row["provider"]: row["state"] for row in await ask(target)} == states
+
+
+@asynccontextmanager
+async def traffic(programs: Watched) -> AsyncIterator[None]:
+    """A call after the other, for as long as it is entered."""
+    stop = asyncio.Event()
+
+    async def call() -> None:
+        while not stop.is_set():
+            await asyncio.to_thread(programs.chat, "[[sim in=100 out=20]]")
+            await asyncio.sleep(0.1)
+
+    task = asyncio.create_task(call())
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def until_true(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110  # what is waited for happens in other processes
+            await asyncio.sleep(0.05)
+
+
+def settings_of(programs: Watched) -> Settings:
+    kafka = {"bootstrap": programs.environment["OBSERVATORY_KAFKA"], "topic_prefix": PREFIX}
+    update = {"database_url": programs.environment["OBSERVATORY_DATABASE_URL"]}
+    return Settings().model_copy(update={**update, "kafka": KafkaSettings().model_copy(update=kafka)})
+
+
+async def test_one_snapshot_for_scripts(programs: Watched, reader: asyncpg.Connection) -> None:
+    async with traffic(programs):
+        done = await asyncio.to_thread(observatory, programs.environment, "top", "--json")
+    found = json.loads(done.stdout)
+    assert found["problems"] == []
+    assert found["live"]["calls"] > 0
+    assert Decimal(found["live"]["usd_per_hour"]) == Decimal(found["live"]["cost_usd"]) * 360
+    groups = {lag["group"] for lag in found["lags"]}
+    assert groups == {f"{PREFIX}chat-workers", f"{PREFIX}ledger", f"{PREFIX}streams"}
+    letters = {letters["topic"]: letters["records"] for letters in found["dead_letters"]}
+    assert letters[f"{PREFIX}chat.requests.dlq"] == 1
+    acme = await reader.fetchval("SELECT sum(cost_usd) FROM ledger.calls WHERE tenant_id = 'acme'")
+    assert {line["tenant"]: Decimal(line["cost_usd"]) for line in found["last_hour"]["tenants"]}["acme"] == acme
+
+
+@pytest.mark.timeout(240)
+async def test_the_screen_moves_and_leads_to_a_call(programs: Watched) -> None:
+    config = settings_of(programs)
+    known = Observed(f"http://127.0.0.1:{programs.environment['OBSERVATORY_HTTP_PORT']}")
+    async with traffic(programs), observing(config, known, {}) as api:
+        top = Top(known, LedgerBooks(config, api))
+        async with top.run_test(size=(80, 24)) as pilot:
+
+            async def until(condition: Callable[[str, list[str]], object]) -> None:
+                """Waits until it holds of the head, and of the first cells of the table."""
+                async with asyncio.timeout(PATIENCE_S):
+                    while True:
+                        table = top.query_one(DataTable)
+                        first = [str(table.get_row(key)[0]).strip() for key in table.rows]
+                        if condition(str(top.query_one("#head", Static).render()), first):
+                            return
+                        await pilot.pause(0.05)
+
+            await until(lambda head, _: "live" in head and known.live().calls > 0 and "! " not in head)
+            seen = known.live().calls
+            await until(lambda _head, _: known.live().calls not in (0, seen))
+            await until(lambda _, first: first and first[0].startswith("gpt-4o"))
+            await pilot.press("enter")
+            await until(lambda _, first: first and first[0].count(":") == 2)
+            await pilot.press("enter")
+            await until(lambda _, first: "call_id" in first and "attempt 1" in first)
+
+
+@pytest.mark.timeout(240)
+async def test_a_gateway_that_hangs_is_told_and_found_again(programs: Watched) -> None:
+    known = Observed(f"http://127.0.0.1:{programs.environment['OBSERVATORY_HTTP_PORT']}")
+    processes = json.loads(observatory(programs.environment, "status", "--json", check=False).stdout)["processes"]
+    (pid,) = [process["pid"] for process in processes if process["name"] == "gateway"]
+    async with observing(settings_of(programs), known, {}):
+        await until_true(lambda: not known.wrong())
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await until_true(lambda: "does not answer" in known.feed.problem)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await until_true(lambda: not known.wrong())
