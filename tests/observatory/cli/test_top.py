@@ -323,7 +323,9 @@ async def test_once_without_a_stack_ends_with_what_is_wrong() -> None:
     }  # fmt: skip
     ran = await run_cli("top", "--json", environment=environment)
     assert ran.code == 1
-    assert len([problem for problem in ran.answer()["problems"] if "does not answer" in problem]) == 4  # type: ignore[attr-defined, union-attr]
+    problems = ran.answer()["problems"]
+    assert isinstance(problems, list)
+    assert sum("does not answer" in problem for problem in problems) == 4
     ran = await run_cli("top", "--url", "localhost:8080", environment=environment)
     assert (ran.code, ran.stdout) == (2, "")
     assert "write for example" in ran.stderr

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from observatory.rules.live_windows import KEEP_S, LiveWindows
 from observatory.rules.sketch import index_of, pack
@@ -12,7 +13,7 @@ SECOND = int(BEGIN.timestamp())
 
 
 def window(second: int, calls: int, *, revision: int = 1, cost: str = "0.01", ms: float = 100) -> MetricsWindow:
-    sums = {
+    sums: dict[str, Any] = {
         "calls": calls, "errors": calls // 2, "unpriced_calls": 0, "input_tokens": 10 * calls, "output_tokens": calls,
         "cost_usd": Decimal(cost), "latency_ms_hist": pack({index_of(ms): calls}), "ttft_ms_hist": [],
     }  # fmt: skip
@@ -45,7 +46,9 @@ def test_rates_are_over_the_seconds_before_the_end_alone() -> None:
 
 def test_without_windows_everything_is_nothing() -> None:
     live = LiveWindows().whole(SECOND, 10)
-    assert (live.calls, live.error_rate, live.usd_per_hour, live.latency_ms(0.5)) == (0, None, 0, None)
+    assert live.calls == live.usd_per_hour == 0
+    assert live.error_rate is None
+    assert live.latency_ms(0.5) is None
 
 
 def test_old_windows_are_forgotten() -> None:
