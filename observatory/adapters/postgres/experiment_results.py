@@ -52,10 +52,12 @@ async def results_of(pool: Pool, experiment: Experiment) -> Results:
     counts_us = int(counts_until.timestamp() * 1_000_000)
     alone = definition.assigned_by == "worker" and definition.unit != "user"
     units = _SQL["units_in_one_partition" if alone else "units_anywhere"]
-    rows = await pool.fetch(
-        f"{units}\n{_SQL['variants']}", experiment.tenant_id, experiment.experiment_id, versions, counts_us,
-        timeout=_QUERY_S,
-    )  # fmt: skip
+    async with pool.acquire() as connection, connection.transaction(readonly=True):
+        await connection.execute(_SQL["for_many_units"])
+        rows = await connection.fetch(
+            f"{units}\n{_SQL['variants']}", experiment.tenant_id, experiment.experiment_id, versions, counts_us,
+            timeout=_QUERY_S,
+        )  # fmt: skip
     named = [row for row in rows if row["variant_id"] is not None and definition.variant(row["variant_id"])]
     mixed = [row for row in rows if row["variant_id"] is None]
     return Results(

@@ -1,6 +1,10 @@
 -- What came of an experiment's units. One of the first two begins the statement, `variants` ends it.
 -- $1 tenant, $2 experiment, $3 versions, $4: units count whose first call started no later (microseconds since 1970).
 
+-- name: for_many_units
+-- What units add up to stays in memory for hundreds of thousands of them; compiling the statement takes as long as it.
+SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true)
+
 -- name: units_in_one_partition
 -- Each unit has one row: workers gave it one variant, and its calls have one key.
 WITH units AS (
