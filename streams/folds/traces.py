@@ -43,7 +43,6 @@ def apply(state: Trace | None, received: SpansFields, at: At, out: Out) -> Trace
     if not changed:
         return None
     trace.note("services", service)
-    trace.spans = dict(sorted(trace.spans.items()))  # as the database gives it back
     return trace
 
 
