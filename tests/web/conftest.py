@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from tests.databases import new_database
 from tests.scenarios.programs import observatory, running_programs
 from tests.stack import LiveStack
 from tests.web.site import Site
-from tests.web.traffic import publish_calls, the_period_before
+from tests.web.traffic import made_up, publish_calls
 
 BROWSER_ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -31,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.timeout(180))
+            item.add_marker(pytest.mark.timeout(240))
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
@@ -43,10 +42,19 @@ async def site(stack: LiveStack) -> AsyncIterator[Site]:
         "OBSERVATORY_LOG_LEVEL": "WARNING",
     }  # fmt: skip
     with running_programs(stack, **own) as environment:
-        await publish_calls(environment, the_period_before())
+        await publish_calls(environment, made_up())
         await asyncio.to_thread(observatory, environment, "demo")
         pool = await asyncpg.create_pool(url, min_size=1, max_size=2)
-        yield Site(environment, pool)
+        site = Site(environment, pool)
+        offer = stack.data_dir / "offer.csv"
+        offer.write_text("provider,model,valid_from,input_usd_mtok,output_usd_mtok\nopenai,gpt-4o,2020-01-01,99,199\n")
+        commands = (
+            "budgets create acme-all --tenant acme --limit 0.15 --period total",
+            "budgets create globex-all --tenant globex --limit 0.01 --period total --soft",
+            f"reprice --since 1h --file {offer}",
+        )
+        await asyncio.gather(*(site.command(*command.split()) for command in commands))
+        yield site
         await pool.close()
 
 
@@ -82,10 +90,3 @@ async def page(browser: Browser, site: Site) -> AsyncIterator[Page]:
     await context.close()
     expected = ("Failed to load resource",)  # what a test broke on purpose, the browser says by itself
     assert [each for each in complaints if not each.startswith(expected)] == []
-
-
-@pytest.fixture(scope="session")
-def screens() -> Path | None:
-    """Where screenshots go: OBSERVATORY_TEST_SCREENS; without it none are taken."""
-    folder = os.environ.get("OBSERVATORY_TEST_SCREENS")
-    return Path(folder) if folder else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from playwright.async_api import Page
+from playwright.async_api import Locator, Page
 
 from tests.scenarios.programs import observatory
 
@@ -53,6 +53,21 @@ async def axe(page: Page) -> list[str]:
         f"{fault['id']}: {fault['help']}: {[node['html'][:160] for node in fault['nodes'][:3]]}"
         for fault in found["violations"]
     ]
+
+
+async def hint(page: Page, figure: Locator) -> str:
+    """What a figure says in its hint."""
+    await figure.get_by_role("button").focus()
+    text = await page.get_by_role("tooltip").inner_text()
+    await figure.get_by_role("button").blur()
+    return text
+
+
+async def until(page: Page, condition: str, patience_s: float = 30.0) -> None:
+    """Returns when the condition, JavaScript, holds: the page's policy keeps Playwright from waiting for it there."""
+    async with asyncio.timeout(patience_s):
+        while not await page.evaluate(condition):  # noqa: ASYNC110  # what is waited for happens in another process
+            await asyncio.sleep(0.05)
 
 
 def exact(text: str) -> Decimal:

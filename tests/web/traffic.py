@@ -1,4 +1,4 @@
-"""Calls of the day before, as workers record them, so that there is a period to compare with."""
+"""Calls as workers record them, made up: a period to compare with, and what the demo has not."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from schemas.topics import LLM_CALLS
 Body = dict[str, object]
 
 
-def the_period_before() -> Iterator[Body]:
-    """Sixty calls between 47 and 25 hours ago."""
+def made_up() -> Iterator[Body]:
+    """Sixty calls between 47 and 25 hours ago, and two of ten minutes ago of a model that has no price."""
     now = datetime.now(UTC)
+    for number in (100, 101):
+        began = now - timedelta(minutes=10)
+        yield a_call(number, began, tenant_id="initech", user_id="initech-user-1", model="priceless", cost_usd=None)
     for number in range(60):
         tenant = ("acme", "globex", "initech")[number % 3]
         yield a_call(

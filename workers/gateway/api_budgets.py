@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from observatory.adapters.postgres.budgets import BudgetExists, Budgets, NoSuchBudget
 from observatory.adapters.postgres.spending import BudgetView, budget_views
@@ -13,6 +13,7 @@ from workers.gateway.api_bodies import Asker, body_of, described
 from workers.gateway.database import Database
 from workers.gateway.refusals import Refusal, invalid, not_found
 
+AllTenants = Annotated[bool, Query(description="true: those of every tenant that may be seen; a key sees its own.")]
 BudgetId = Annotated[str, Path(min_length=1, max_length=MAX_NAME_LENGTH)]
 
 
@@ -22,8 +23,8 @@ class BudgetDesk:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def list(self, tenant_id: str) -> list[BudgetState]:
-        """All that are open."""
+    async def list(self, tenant_id: str | None) -> list[BudgetState]:
+        """All that are open, of a tenant, or of all (None)."""
         views = await self._database.run_or_refuse(lambda pool: budget_views(pool, tenant_id))
         return [_state(view) for view in views if view.closed_at is None]
 
@@ -76,9 +77,10 @@ def budgets_router(desk: BudgetDesk) -> APIRouter:
     change_body = Annotated[ChangeBudget, Depends(body_of(ChangeBudget))]
 
     @router.get("")
-    async def page(access: Asker) -> BudgetList:
+    async def page(access: Asker, all_tenants: AllTenants = False) -> BudgetList:
         """The tenant's open budgets with what is spent, held and left, the burn rate and the forecast."""
-        return BudgetList(budgets=await desk.list(access.tenant_id))
+        everybody = all_tenants and access.api_key_id is None
+        return BudgetList(budgets=await desk.list(None if everybody else access.tenant_id))
 
     @router.post("", status_code=201, openapi_extra=described(CreateBudget))
     async def create(access: Asker, body: create_body) -> BudgetState:

@@ -24,6 +24,8 @@ async def test_a_budget_lives_from_its_creation_to_its_end(gateway: Process, htt
         assert (await response.json())["left_usd"] == "3"
     async with http.get(url) as response:
         assert name in [budget["budget_id"] for budget in (await response.json())["budgets"]]
+    async with http.get(url, params={"all_tenants": "true"}) as response:
+        assert name in [budget["budget_id"] for budget in (await response.json())["budgets"]]
     async with http.delete(f"{url}/{name}") as response:
         assert response.status == 204
     async with http.delete(f"{url}/{name}") as response:

@@ -2057,7 +2057,8 @@ export interface components {
          *
          *     `seen` and `expected` are a share of calls, milliseconds or tokens. Of the cost rate `seen_usd` was spent in
          *     `seen_s` seconds, and `usual_usd` in the `usual_s` seconds before: exact sums; `factor` compares them with the hour
-         *     of the day and the week in mind. `until` is up to when windows were in it. `look_at` are calls that it is about.
+         *     of the day and the week in mind, `calls_factor` the number of calls, `price_factor` what a token costs; the last one
+         *     alone may be why it was raised. `until` is up to when windows were in it. `look_at` are calls that it is about.
          */
         readonly AnomalyRow: {
             /**
@@ -2122,6 +2123,8 @@ export interface components {
             readonly usual_s: number | null;
             /** Calls Factor */
             readonly calls_factor: number | null;
+            /** Price Factor */
+            readonly price_factor: number | null;
             /** Look At */
             readonly look_at: readonly string[];
         };
@@ -4860,7 +4863,10 @@ export interface operations {
     };
     readonly page_api_v1_budgets_get: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description true: those of every tenant that may be seen; a key sees its own. */
+                readonly all_tenants?: boolean;
+            };
             readonly header?: never;
             readonly path?: never;
             readonly cookie?: never;

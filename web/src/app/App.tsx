@@ -1,5 +1,4 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { Tooltip } from "radix-ui";
 import { Suspense } from "react";
 import { Route, Switch, useLocation } from "wouter";
 import { ApiError } from "@/api/client";
@@ -36,12 +35,10 @@ onKeyChange(() => {
 export function App() {
   return (
     <QueryClientProvider client={client}>
-      <Tooltip.Provider delayDuration={200}>
-        <Shell>
-          <Pages />
-        </Shell>
-        <KeyGate />
-      </Tooltip.Provider>
+      <Shell>
+        <Pages />
+      </Shell>
+      <KeyGate />
     </QueryClientProvider>
   );
 }

@@ -5,11 +5,14 @@ import uPlot, { type AlignedData, type Options, type Series } from "uplot";
 import { useTheme } from "@/app/theme";
 import { clock } from "@/lib/format";
 import { cx } from "./classes";
+import { colorOf } from "./colors";
 
 export interface ChartSeries {
   readonly name: string;
   /** A CSS colour, by default that of its place. */
   readonly color?: string;
+  /** A thin broken line without an area: something to compare with. */
+  readonly dashed?: boolean;
   /** Where the points lie; null: none. */
   readonly at: readonly (number | null)[];
   /** How the value at a point is written, with all that it is. */
@@ -33,13 +36,6 @@ interface Props {
   /** Drawn with another chart's hint: the same key shows the same moment in all of them. */
   readonly syncKey?: string;
   readonly legend?: boolean;
-}
-
-export const COLORS = ["--s1", "--s2", "--s3", "--s4", "--s5", "--s6", "--s7", "--s8"] as const;
-
-/** The colour of the n-th series. */
-export function colorOf(index: number): string {
-  return `var(${COLORS[Math.min(index, COLORS.length - 1)]})`;
 }
 
 export function Chart({ kind = "line", height = 200, legend = true, ...props }: Props) {
@@ -99,7 +95,7 @@ export function Chart({ kind = "line", height = 200, legend = true, ...props }: 
           <li className={cx("ml-auto", shown === null && "invisible")}>{clock((times[shown ?? 0] ?? 0) * 1000)}</li>
         </ul>
       ) : null}
-      <div ref={holder} aria-hidden className="px-2 pt-1" style={{ height }} />
+      <div ref={holder} aria-hidden className="overflow-hidden" style={{ height }} />
     </figure>
   );
 }
@@ -126,7 +122,7 @@ function options(drawn: Drawn, latest: { readonly current: Props }, hover: (inde
       y: { range: (_, __, most) => [0, most > 0 ? most * 1.08 : 1] },
     },
     axes: [
-      { ...axis, grid: { show: false }, values: (_, splits) => splits.map((at) => hour(at, drawn)), space: 70 },
+      { ...axis, size: 30, grid: { show: false }, values: (_, splits) => splits.map((at) => hour(at, drawn)), space: 70 },
       { ...axis, size: 58, values: (_, splits) => splits.map((value) => latest.current.axis(value)), space: 34 },
     ],
     series: [{}, ...drawn.series.map((each, index) => line(each, index, drawn, color))],
@@ -143,7 +139,8 @@ function line(each: ChartSeries, index: number, drawn: Drawn, color: (name: stri
     width: drawn.kind === "stack" ? 0 : 1.5,
     points: { show: false },
     spanGaps: false,
-    ...(drawn.kind === "line" ? {} : { fill: drawn.kind === "area" ? `${stroke}26` : stroke }),
+    ...(each.dashed ? { dash: [4, 4], width: 1 } : {}),
+    ...(drawn.kind === "line" || each.dashed ? {} : { fill: drawn.kind === "area" ? `${stroke}26` : stroke }),
     ...(bars ? { paths: bars } : {}),
   };
 }

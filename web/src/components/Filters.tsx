@@ -1,18 +1,13 @@
 import { ListFilter, X } from "lucide-react";
-import { Popover } from "radix-ui";
 import { type FormEvent, useState } from "react";
 import { DIMENSION_NAMES, DIMENSIONS, type Dimension, useView } from "@/lib/view";
 import { Button } from "./Button";
+import { Popover } from "./Popover";
 
 /** Which calls the view is about: a chip for each value, and a form that adds one. */
 export function Filters() {
   const { filters, set } = useView();
-  const [open, setOpen] = useState(false);
   const chosen = DIMENSIONS.flatMap((name) => (filters[name] ?? []).map((value) => ({ name, value })));
-  const add = (name: Dimension, value: string) => {
-    set({ [name]: [...new Set([...(filters[name] ?? []), value])] }, "push");
-    setOpen(false);
-  };
   return (
     <div className="flex flex-wrap items-center gap-1.5">
       {chosen.map(({ name, value }) => (
@@ -30,18 +25,16 @@ export function Filters() {
           </button>
         </span>
       ))}
-      <Popover.Root open={open} onOpenChange={setOpen}>
-        <Popover.Trigger asChild>
-          <Button look="quiet" icon={<ListFilter aria-hidden />} data-hotkey="filter">
-            Filter
-          </Button>
-        </Popover.Trigger>
-        <Popover.Portal>
-          <Popover.Content align="start" sideOffset={6} aria-label="Add a filter" className="z-40 w-64 rounded-lg border bg-surface p-3 shadow-xl">
-            <AddFilter add={add} />
-          </Popover.Content>
-        </Popover.Portal>
-      </Popover.Root>
+      <Popover label="Add a filter" look="quiet" icon={<ListFilter aria-hidden />} button="Filter" buttonProps={{ "data-hotkey": "filter" }}>
+        {(close) => (
+          <AddFilter
+            add={(name, value) => {
+              set({ [name]: [...new Set([...(filters[name] ?? []), value])] }, "push");
+              close();
+            }}
+          />
+        )}
+      </Popover>
     </div>
   );
 }
@@ -55,7 +48,7 @@ function AddFilter({ add }: { readonly add: (name: Dimension, value: string) => 
   };
   const field = "mt-1 h-8 w-full rounded-md border bg-page px-2 text-[13px] text-ink";
   return (
-    <form onSubmit={submit} className="space-y-2">
+    <form onSubmit={submit} className="space-y-2 p-1">
       <label className="block text-xs text-soft">
         Only calls with this
         <select value={name} onChange={(event) => setName(event.target.value as Dimension)} className={field}>

@@ -1,48 +1,60 @@
 import { Calendar, Check, ChevronDown } from "lucide-react";
-import { Popover } from "radix-ui";
 import { type FormEvent, useState } from "react";
 import { named, type Period, PRESETS } from "@/lib/period";
 import { useView } from "@/lib/view";
 import { Button } from "./Button";
 import { cx } from "./classes";
+import { Popover } from "./Popover";
 
 /** Chooses the period of the view; it is always compared with the one of the same length before it. */
 export function PeriodPicker() {
   const { period, set } = useView();
-  const [open, setOpen] = useState(false);
-  const choose = (changes: Record<"last" | "from" | "to", string | null>) => {
-    set(changes, "push");
-    setOpen(false);
-  };
   return (
-    <Popover.Root open={open} onOpenChange={setOpen}>
-      <Popover.Trigger asChild>
-        <Button icon={<Calendar aria-hidden />} data-hotkey="period" aria-label={`Period: ${named(period)}`}>
+    <Popover
+      label="Period"
+      align="end"
+      icon={<Calendar aria-hidden />}
+      button={
+        <>
           <span className="max-w-56 truncate">{named(period)}</span>
           <ChevronDown aria-hidden className="text-soft" />
-        </Button>
-      </Popover.Trigger>
-      <Popover.Portal>
-        <Popover.Content align="end" sideOffset={6} aria-label="Period" className="z-40 w-64 rounded-lg border bg-surface p-1.5 shadow-xl">
-          <ul>
-            {PRESETS.map((preset) => (
-              <li key={preset.last}>
-                <button
-                  type="button"
-                  aria-current={period.last === preset.last}
-                  onClick={() => choose({ last: preset.last, from: null, to: null })}
-                  className="flex w-full items-center justify-between rounded-md px-2.5 py-1.5 text-left text-[13px] hover:bg-raised"
-                >
-                  {preset.name}
-                  <Check aria-hidden className={cx("size-4 text-accent", period.last !== preset.last && "invisible")} />
-                </button>
-              </li>
-            ))}
-          </ul>
-          <Custom period={period} choose={choose} />
-        </Popover.Content>
-      </Popover.Portal>
-    </Popover.Root>
+        </>
+      }
+      buttonProps={{ "data-hotkey": "period", "aria-label": `Period: ${named(period)}` }}
+    >
+      {(close) => (
+        <Choices
+          period={period}
+          choose={(changes) => {
+            set(changes, "push");
+            close();
+          }}
+        />
+      )}
+    </Popover>
+  );
+}
+
+function Choices({ period, choose }: CustomProps) {
+  return (
+    <>
+      <ul>
+        {PRESETS.map((preset) => (
+          <li key={preset.last}>
+            <button
+              type="button"
+              aria-current={period.last === preset.last}
+              onClick={() => choose({ last: preset.last, from: null, to: null })}
+              className="flex w-full items-center justify-between rounded-md px-2.5 py-1.5 text-left text-[13px] hover:bg-raised"
+            >
+              {preset.name}
+              <Check aria-hidden className={cx("size-4 text-accent", period.last !== preset.last && "invisible")} />
+            </button>
+          </li>
+        ))}
+      </ul>
+      <Custom period={period} choose={choose} />
+    </>
   );
 }
 

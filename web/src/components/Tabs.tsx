@@ -1,38 +1,58 @@
-import { Tabs as Radix } from "radix-ui";
-import type { ReactNode } from "react";
+import { type KeyboardEvent, type ReactNode, useId, useRef } from "react";
+import { cx } from "./classes";
 
 interface Props<V extends string> {
   readonly label: string;
   readonly value: V;
   readonly onChange: (value: V) => void;
   readonly tabs: readonly (readonly [V, ReactNode])[];
-  readonly children?: ReactNode;
+  /** What the chosen tab shows. */
+  readonly children: ReactNode;
 }
 
-/** A row of tabs; what it chooses among is given as `TabPanel`s. */
+const STEPS: Readonly<Record<string, number>> = { ArrowRight: 1, ArrowLeft: -1 };
+
+/** A row of tabs, moved along with the arrow keys, and what the chosen one shows. */
 export function Tabs<V extends string>({ label, value, onChange, tabs, children }: Props<V>) {
+  const id = useId();
+  const list = useRef<HTMLDivElement>(null);
+  const at = tabs.findIndex(([each]) => each === value);
+  const move = (event: KeyboardEvent) => {
+    const edge = { Home: 0, End: tabs.length - 1 }[event.key];
+    const step = STEPS[event.key];
+    const next = edge ?? (step === undefined ? undefined : (at + step + tabs.length) % tabs.length);
+    const found = next === undefined ? undefined : tabs[next];
+    if (next === undefined || !found) return;
+    event.preventDefault();
+    onChange(found[0]);
+    list.current?.querySelectorAll<HTMLElement>("[role=tab]")[next]?.focus();
+  };
   return (
-    <Radix.Root value={value} onValueChange={(next) => onChange(next as V)}>
-      <Radix.List aria-label={label} className="flex gap-1 overflow-x-auto border-b px-3">
-        {tabs.map(([id, name]) => (
-          <Radix.Trigger
-            key={id}
-            value={id}
-            className="-mb-px border-b-2 border-transparent px-2 py-2 text-[13px] font-medium whitespace-nowrap text-soft hover:text-ink data-[state=active]:border-accent data-[state=active]:text-ink"
+    <div>
+      <div ref={list} role="tablist" aria-label={label} className="flex gap-1 overflow-x-auto border-b px-3">
+        {tabs.map(([each, name]) => (
+          <button
+            key={each}
+            type="button"
+            role="tab"
+            id={`${id}-${each}`}
+            aria-selected={each === value}
+            aria-controls={each === value ? `${id}-panel` : undefined}
+            tabIndex={each === value ? 0 : -1}
+            onClick={() => onChange(each)}
+            onKeyDown={move}
+            className={cx(
+              "-mb-px border-b-2 px-2 py-2 text-[13px] font-medium whitespace-nowrap",
+              each === value ? "border-accent text-ink" : "border-transparent text-soft hover:text-ink",
+            )}
           >
             {name}
-          </Radix.Trigger>
+          </button>
         ))}
-      </Radix.List>
-      {children}
-    </Radix.Root>
-  );
-}
-
-export function TabPanel({ value, children }: { readonly value: string; readonly children: ReactNode }) {
-  return (
-    <Radix.Content value={value} tabIndex={-1}>
-      {children}
-    </Radix.Content>
+      </div>
+      <div id={`${id}-panel`} role="tabpanel" aria-labelledby={`${id}-${value}`}>
+        {children}
+      </div>
+    </div>
   );
 }

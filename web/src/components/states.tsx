@@ -88,7 +88,7 @@ export function Loaded<T>({ asked, skeleton, empty, isEmpty, children }: LoadedP
     return skeleton ?? <SkeletonRows />;
   }
   return (
-    <div aria-busy={asked.isPlaceholderData} className={asked.isPlaceholderData ? "opacity-60 transition-opacity" : ""}>
+    <div aria-busy={asked.isPlaceholderData} className={cx("min-w-0", asked.isPlaceholderData && "opacity-60 transition-opacity")}>
       {asked.isError ? <Stale error={asked.error} retry={retry} /> : null}
       {empty !== undefined && isEmpty?.(asked.data) ? empty : children(asked.data)}
     </div>

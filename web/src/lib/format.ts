@@ -31,7 +31,14 @@ export function usd(amount: string | null | undefined): string {
     const [size, unit] = place >= 9 ? ([9, "B"] as const) : ([6, "M"] as const);
     return `${dollars(fixed(shifted(amount, size), 2))}${unit}`;
   }
-  return dollars(fixed(amount, place >= 0 ? 2 : 2 - place));
+  const rounded = fixed(amount, place >= 0 ? 2 : 2 - place);
+  // 0.09999 has become 0.1000: a digit too many.
+  return dollars(place < 0 && (magnitude(rounded) ?? place) > place ? fixed(rounded, place === -1 ? 2 : 1 - place) : rounded);
+}
+
+/** As `usd`, for the axis of a chart: `$0.2`, not `$0.200`. */
+export function axisUsd(position: number): string {
+  return usd(position.toFixed(12)).replace(/(\.\d*?)0+(?=$|[BM])/, "$1").replace(/\.(?=$|[BM])/, "");
 }
 
 /** All digits of it: `$0.000123456`. */
@@ -69,6 +76,7 @@ export function si(value: number): string {
 /** `0.84 ms`, `820 ms`, `1.42 s`, `3 m 05 s`, `2 h 05 m`. */
 export function duration(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return NOTHING;
+  if (ms === 0) return "0 ms";
   if (ms < 10) return `${ms.toFixed(ms < 1 ? 2 : 1)} ms`;
   if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 9995) return `${(ms / 1000).toFixed(2)} s`;

@@ -75,3 +75,11 @@ function day(moment: string | null): string {
   if (moment === null) return "";
   return new Date(moment).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 }
+
+/** How long a step is, in seconds. */
+export const STEP_S: Readonly<Record<Granularity, number>> = { minute: 60, hour: 3600, day: 86_400 };
+
+/** The period of an answer, in seconds since 1970. */
+export function rangeOf(answer: { readonly period: { readonly from: string; readonly to: string } }): readonly [number, number] {
+  return [Date.parse(answer.period.from) / 1000, Date.parse(answer.period.to) / 1000];
+}

@@ -1,43 +1,51 @@
+import { lazy, Suspense } from "react";
 import { useAnswer } from "@/api/useAnswer";
 import { Card } from "@/components/Card";
-import { Count, Delta, Money } from "@/components/Figure";
 import { Page } from "@/components/Page";
-import { Select } from "@/components/Select";
-import { Empty, Loaded } from "@/components/states";
-import { Table } from "@/components/Table";
+import { SkeletonRows } from "@/components/states";
+import { Tabs } from "@/components/Tabs";
 import { Watermark } from "@/components/Watermark";
-import { usd } from "@/lib/format";
-import { asQuery } from "@/lib/period";
-import { DIMENSION_NAMES, DIMENSIONS, useView } from "@/lib/view";
+import { asQuery, named } from "@/lib/period";
+import { useView } from "@/lib/view";
+import { CallSheet } from "./CallSheet";
+import { CostFigures } from "./CostFigures";
+import { Spend } from "./Spend";
 
-/** What calls cost, by anything. */
+const Budgets = lazy(() => import("./Budgets"));
+const Inexact = lazy(() => import("./Inexact"));
+const Repricing = lazy(() => import("./Repricing"));
+const Waste = lazy(() => import("./Waste"));
+
+const TABS = [
+  ["spend", "Spend"],
+  ["budgets", "Budgets"],
+  ["waste", "Waste"],
+  ["inexact", "Unpriced and estimated"],
+  ["repricing", "Re-pricing"],
+] as const;
+
+/** What calls cost: by anything, over time, down to the call; what was wasted, what is not exact yet, what may be spent. */
 export default function Costs() {
   const { period, filters, search, set } = useView();
-  const by = DIMENSIONS.find((each) => each === search.get("by")) ?? "model";
-  const query = { ...asQuery(period), ...filters, group_by: by, top: 20, compare: "previous" };
-  const costs = useAnswer("/api/v1/analytics/costs", { query });
+  const [tab] = TABS.find(([id]) => id === search.get("tab")) ?? TABS[0];
+  const costs = useAnswer("/api/v1/analytics/costs", { query: { ...asQuery(period), ...filters, compare: "previous" } });
   return (
     <Page title="Costs" watermark={<Watermark until={costs.data?.watermark} complete={costs.data?.complete ?? false} />}>
-      <Card
-        title="By group"
-        aside={<Select label="Group by" value={by} options={DIMENSIONS.map((each) => [each, DIMENSION_NAMES[each]] as const)} onChange={(next) => set({ by: next }, "push")} />}
-      >
-        <Loaded asked={costs} isEmpty={(data) => data.rows.length === 0} empty={<Empty title="No calls in this period" />}>
-          {(data) => (
-            <Table
-              caption={`Costs by ${by}`}
-              rows={data.rows}
-              rowKey={(row) => (row.other ? "others" : String(row.group?.[by]))}
-              columns={[
-                { id: "name", head: DIMENSION_NAMES[by], cell: (row) => (row.other ? `${row.groups} others` : (row.group?.[by] ?? "(none)")) },
-                { id: "calls", head: "Calls", numeric: true, cell: (row) => <Count value={row.calls} /> },
-                { id: "cost", head: "Cost", numeric: true, cell: (row) => <Money amount={row.cost_usd} /> },
-                { id: "change", head: "Before", numeric: true, cell: (row) => <Delta now={row.cost_usd} before={row.previous?.cost_usd} more="bad" write={usd} /> },
-              ]}
-            />
-          )}
-        </Loaded>
+      <Card title={named(period)} hint="against the period of the same length before it">
+        <CostFigures costs={costs} />
       </Card>
+      <Tabs label="Costs" value={tab} onChange={(next) => set({ tab: next === "spend" ? null : next }, "push")} tabs={TABS}>
+          <div className="mt-4 space-y-4">
+            <Suspense fallback={<SkeletonRows />}>
+              {tab === "spend" ? <Spend /> : null}
+              {tab === "budgets" ? <Budgets /> : null}
+              {tab === "waste" ? <Waste /> : null}
+              {tab === "inexact" ? <Inexact /> : null}
+              {tab === "repricing" ? <Repricing /> : null}
+            </Suspense>
+          </div>
+      </Tabs>
+      <CallSheet />
     </Page>
   );
 }

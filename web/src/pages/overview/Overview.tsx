@@ -1,10 +1,12 @@
 import { useAnswer } from "@/api/useAnswer";
 import { Card } from "@/components/Card";
 import { Page } from "@/components/Page";
-import { Skeleton } from "@/components/states";
 import { Watermark } from "@/components/Watermark";
 import { asQuery, named } from "@/lib/period";
 import { useView } from "@/lib/view";
+import { Changes } from "./Changes";
+import { Now } from "./Now";
+import { OverTime } from "./OverTime";
 import { PeriodFigures } from "./PeriodFigures";
 
 /** What is going on, now and in a period, against the period before. */
@@ -15,9 +17,12 @@ export default function Overview() {
   const performance = useAnswer("/api/v1/analytics/performance", { query });
   return (
     <Page title="Overview" watermark={<Watermark until={costs.data?.watermark} complete={costs.data?.complete ?? false} />}>
+      <Now />
       <Card title={named(period)} hint="against the period of the same length before it">
-        {costs.isPending && performance.isPending ? <Skeleton className="m-4 h-16" /> : <PeriodFigures costs={costs} performance={performance} />}
+        <PeriodFigures costs={costs} performance={performance} />
+        <OverTime />
       </Card>
+      <Changes total={costs.data?.rows[0]} />
     </Page>
   );
 }
