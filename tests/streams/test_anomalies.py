@@ -13,40 +13,24 @@ from observatory.adapters.kafka import Publisher, new_consumer, read_event, topi
 from observatory.adapters.postgres.anomalies import read_series
 from observatory.adapters.postgres.health import read_health
 from observatory.rules.money import MONEY
-from observatory.rules.sketch import index_of, pack
 from schemas.health import ProviderHealth
 from schemas.topics import PROVIDER_HEALTH
 from streams.anomalies import AT_ONCE, AnomalyWatch
 from streams.provider_health import HealthWatch
 from tests.streams.engine.ground import StreamGround
-
-BEGIN_S = int(datetime(2026, 11, 23, 9, tzinfo=UTC).timestamp())
-WARM_UP_S = 600
+from tests.streams.windows import BEGIN_S, WARM_UP_S, WindowRows
 
 
-class Windows:
-    """Seconds of one tenant's calls, written as the fold writes them, and closed."""
+class Windows(WindowRows):
+    """With what closes them, and who watches them."""
 
     def __init__(self, ground: StreamGround) -> None:
-        self.ground, self.second = ground, BEGIN_S
+        super().__init__(ground)
         self.settings = ground.settings.model_copy(update={"anomaly_warm_up_s": WARM_UP_S})
 
     async def pass_by(self, seconds: int, *, failing: int = 0, usd: str = "0.0004") -> None:
-        """So many seconds with three calls each, of which so many fail."""
-        rows = []
-        for second in range(self.second, self.second + seconds):
-            calls = 3 + (second * 7) % 2
-            cell = {
-                "tenant_id": "acme", "provider": "openai", "model": "gpt-4o-mini-2024-07-18", "calls": calls,
-                "errors": min(failing, calls), "unpriced_calls": 0, "input_tokens": 300 * calls,
-                "output_tokens": (90 + second % 17) * calls, "cost_usd": usd, "faults": min(failing, calls),
-                "latency_ms_hist": pack({index_of(700 + second * 37 % 200): calls}), "ttft_ms_hist": [],
-            }  # fmt: skip
-            rows.append((second % 8, str(second), 1, orjson.dumps({"second": second, "cells": [cell]}).decode()))
-        self.second += seconds
-        await self.ground.pool.executemany(
-            "INSERT INTO streams.windows (part, key, version, touched_at, state) VALUES ($1, $2, $3, now(), $4)", rows
-        )
+        """So many seconds are over."""
+        await self.add(seconds, failing=failing, usd=usd)
         await self.close()
 
     async def close(self) -> None:

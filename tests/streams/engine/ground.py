@@ -35,8 +35,8 @@ class StreamGround(Ground):
             stop.set()
             await task
 
-    async def worker_process(self, number: int = 1) -> asyncio.subprocess.Process:
-        """A stream worker as a process, which the test has to end."""
+    async def worker_process(self, number: int = 1, **settings: str) -> asyncio.subprocess.Process:
+        """A stream worker as a process, with these variables besides, which the test has to end."""
         environment = {
             **os.environ,
             "OBSERVATORY_KAFKA": self.settings.kafka.bootstrap,
@@ -44,6 +44,7 @@ class StreamGround(Ground):
             "OBSERVATORY_DATABASE_URL": self.settings.database_url,
             "OBSERVATORY_LOG_LEVEL": "WARNING",
             "OBSERVATORY_INSTANCE": f"streams-test-{number}",
+            **settings,
         }
         return await asyncio.create_subprocess_exec(sys.executable, "-m", "streams.app", env=environment)
 
