@@ -24,7 +24,7 @@ from observatory.rules.anomalies.detector import new_series, step
 from observatory.rules.anomalies.limits import Limits
 from observatory.rules.anomalies.roster import IDLE_S, MOST_SERIES, who_leaves
 from observatory.rules.anomalies.series import Change, Raised, Series
-from observatory.rules.anomalies.windows import WINDOW_S, Window, window_of
+from observatory.rules.anomalies.windows import Window, window_of
 from observatory.rules.model_names import without_date
 from observatory.rules.money import total
 from observatory.rules.sketch import merge
@@ -55,16 +55,19 @@ class AnomalyWatch:
         closed = await live.closed_until(pool)
         if closed is None:
             return
-        begin = await live.read_cursor(pool, CURSOR, closed // WINDOW_S * WINDOW_S)
-        end = min(closed // WINDOW_S * WINDOW_S, begin + AT_ONCE * WINDOW_S)
+        limits = _limits(settings)
+        window_s = limits.window_s
+        begin = await live.read_cursor(pool, CURSOR, closed // window_s * window_s)
+        end = begin + min((closed - begin) // window_s, AT_ONCE) * window_s
         if end <= begin:
             return
         if self._position != begin:
-            self._series = await read_series(pool)
+            kept = await read_series(pool)
+            self._series = {name: series for name, series in kept.items() if series.window_s == window_s}
         # What is remembered is ahead of the database until the transaction has ended.
         self._position = None
-        sums = await window_sums(pool, begin, end)
-        found, touched, gone = await self._step(sums, begin, end, _limits(settings))
+        sums = await window_sums(pool, begin, end, window_s)
+        found, touched, gone = await self._step(sums, begin, end, limits)
         async with pool.acquire() as connection, connection.transaction():
             if not await live.move_cursor(connection, CURSOR, begin, end):
                 return
@@ -81,9 +84,9 @@ class AnomalyWatch:
         touched: dict[SeriesName, None] = {}
         gone: list[SeriesName] = []
         by_start = {start: list(group) for start, group in groupby(sums, key=lambda one: one.start_s)}
-        for start_s in range(begin, end, WINDOW_S):
+        for start_s in range(begin, end, limits.window_s):
             windows = windows_of(by_start.get(start_s, ()), start_s)
-            gone += self._make_places(windows, start_s)
+            gone += self._make_places(windows, start_s, limits)
             for name, series in list(self._series.items()):
                 window = windows.get(name)
                 if window is None:
@@ -101,10 +104,10 @@ class AnomalyWatch:
         except ArithmeticError:
             # A figure beyond all bounds must not keep the others from being watched: this one is learnt anew.
             log.exception("series %s begins anew", name)
-            self._series[name] = new_series(window.start_s + WINDOW_S)
+            self._series[name] = new_series(window.start_s + limits.window_s, limits)
             return []
 
-    def _make_places(self, windows: Mapping[SeriesName, Window], start_s: int) -> list[SeriesName]:
+    def _make_places(self, windows: Mapping[SeriesName, Window], start_s: int, limits: Limits) -> list[SeriesName]:
         """Begins the series of this window that are new, the busiest first; returns those that had to go."""
         new = sorted(windows.keys() - self._series.keys(), key=lambda name: (-windows[name].calls, name))
         gone = []
@@ -116,7 +119,7 @@ class AnomalyWatch:
                     continue
                 del self._series[leaving]
                 gone.append(leaving)
-            self._series[name] = new_series(start_s)
+            self._series[name] = new_series(start_s, limits)
         metrics.ANOMALY_SERIES.set(len(self._series))
         return gone
 
@@ -157,7 +160,11 @@ async def _tell(connection: Connection, found: Found) -> None:
 
 
 def _limits(settings: Settings) -> Limits:
-    return Limits(warm_up_windows=settings.anomaly_warm_up_s // WINDOW_S, warm_up_calls=settings.anomaly_warm_up_calls)
+    return Limits(
+        window_s=settings.anomaly_window_s,
+        warm_up_s=settings.anomaly_warm_up_s,
+        warm_up_calls=settings.anomaly_warm_up_calls,
+    )
 
 
 ANOMALIES = LeaderTask(name="anomalies", every_s=EVERY_S, turn=AnomalyWatch().turn)

@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     """Where the stack's data is: the ledger watches how full that disk is."""
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     facts_retention_days: Annotated[int, Field(ge=1)] = 400
+    anomaly_window_s: Annotated[int, Field(ge=1, le=60)] = 10
     anomaly_warm_up_s: Annotated[int, Field(ge=10)] = 3600
     anomaly_warm_up_calls: Annotated[int, Field(ge=1)] = 100
     journal_retention_days: Annotated[int, Field(ge=8)] = 35

@@ -7,6 +7,7 @@ import json
 import time
 import urllib.request
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -19,33 +20,40 @@ from tests.scenarios.programs import Stack, running_programs
 from tests.stack import LiveStack
 
 PREFIX = "anomalous."
-LEARN_S = 25
-AT_ONCE, PAUSE_S = 4, 0.2
+LEARN_S = 12
+AT_ONCE, FAILING_AT_ONCE, PAUSE_S = 8, 1, 0.2
 
 
 @pytest.fixture(scope="module")
 async def programs(stack: LiveStack) -> AsyncIterator[Stack]:
     own = {
         "OBSERVATORY_DATABASE_URL": await new_database(stack), "OBSERVATORY_TOPIC_PREFIX": PREFIX,
-        "OBSERVATORY_CHAT_WORKERS": "1", "OBSERVATORY_ANOMALY_WARM_UP_S": "10",
-        "OBSERVATORY_ANOMALY_WARM_UP_CALLS": "20",
+        "OBSERVATORY_CHAT_WORKERS": "1", "OBSERVATORY_ANOMALY_WINDOW_S": "2",
+        "OBSERVATORY_ANOMALY_WARM_UP_S": "10", "OBSERVATORY_ANOMALY_WARM_UP_CALLS": "20",
     }  # fmt: skip
     with running_programs(stack, **own) as environment:
         yield Stack(environment)
 
 
-async def keep_asking(programs: Stack) -> None:
-    """Requests, a few at a time, until cancelled; whatever is answered."""
-    while True:
-        await asyncio.gather(*(asyncio.to_thread(programs.chat, "[[sim in=100 out=20]]") for _ in range(AT_ONCE)))
-        await asyncio.sleep(PAUSE_S)
+@dataclass
+class Asking:
+    """Requests, some at a time, until cancelled; whatever is answered. Few fail, so that a minute soon forgets them."""
 
+    programs: Stack
+    at_once: int = AT_ONCE
 
-def let_fail(programs: Stack, fault: str | None) -> None:
-    """The simulator's calls fail from now on, or do not."""
-    url = f"{programs.environment['OBSERVATORY_SIMULATOR_URL']}/sim/control"
-    request = urllib.request.Request(url, json.dumps({"fault": fault}).encode(), method="POST")
-    urllib.request.urlopen(request, timeout=10).close()
+    async def keep_on(self) -> None:
+        while True:
+            some = [asyncio.to_thread(self.programs.chat, "[[sim in=100 out=20]]") for _ in range(self.at_once)]
+            await asyncio.gather(*some)
+            await asyncio.sleep(PAUSE_S)
+
+    def let_fail(self, fault: str | None) -> None:
+        """The simulator's calls fail from now on, or do not."""
+        self.at_once = FAILING_AT_ONCE if fault else AT_ONCE
+        url = f"{self.programs.environment['OBSERVATORY_SIMULATOR_URL']}/sim/control"
+        request = urllib.request.Request(url, json.dumps({"fault": fault}).encode(), method="POST")
+        urllib.request.urlopen(request, timeout=10).close()
 
 
 async def alert_events(kafka: KafkaSettings) -> AsyncGenerator[AlertEvent, None]:
@@ -65,10 +73,11 @@ async def alert_events(kafka: KafkaSettings) -> AsyncGenerator[AlertEvent, None]
 @pytest.mark.timeout(400)
 async def test_failures_are_told_of_within_a_minute_and_are_over_in_the_end(programs: Stack, stack: LiveStack) -> None:
     events = alert_events(KafkaSettings().model_copy(update={"bootstrap": stack.kafka, "topic_prefix": PREFIX}))
-    asking = asyncio.create_task(keep_asking(programs))
+    traffic = Asking(programs)
+    asking = asyncio.create_task(traffic.keep_on())
     try:
         await asyncio.sleep(LEARN_S)  # what is usual is learnt from traffic that passes by
-        let_fail(programs, "500")
+        traffic.let_fail("500")
         began = time.monotonic()
         async with asyncio.timeout(60):
             raised = await anext(events)
@@ -81,7 +90,7 @@ async def test_failures_are_told_of_within_a_minute_and_are_over_in_the_end(prog
             programs.until, "providers/health", lambda found: _state(found, "sim-openai") == "down"
         )
         assert down["providers"]
-        let_fail(programs, None)
+        traffic.let_fail(None)
         async with asyncio.timeout(200):
             resolved = await anext(events)
         assert isinstance(resolved, AlertResolved)

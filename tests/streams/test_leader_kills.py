@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -32,7 +33,7 @@ from tests.streams.windows import WindowRows
 
 BACKLOG_S = 6000
 WARM_UP_S = 600
-LIMITS = Limits(warm_up_windows=WARM_UP_S // WINDOW_S, warm_up_calls=100)
+LIMITS = Limits(warm_up_s=WARM_UP_S, warm_up_calls=100)
 KILLS = 4
 STEP_S = BACKLOG_S // (KILLS + 2)
 NAME = ("acme", "gpt-4o-mini")
@@ -98,10 +99,10 @@ async def test_a_leader_that_is_killed_leaves_nothing_out_and_says_nothing_twice
     begin_s, end_s = backlog.second - BACKLOG_S, backlog.second
     async with two_workers(ground) as workers:
         for kill in range(1, KILLS + 1):
-            await ground.until(lambda reached=begin_s + kill * STEP_S: _passed(ground, "anomalies", reached))
+            await ground.until(partial(_passed, ground, "anomalies", begin_s + kill * STEP_S))
             await workers.kill_leader()
         for cursor in ("live", "anomalies"):
-            await ground.until(lambda name=cursor: _passed(ground, name, end_s))
+            await ground.until(partial(_passed, ground, cursor, end_s))
         await ground.until(lambda: _healthy(ground, end_s))
     windows = await events_of(ground, METRICS_LIVE, MetricsWindow)
     await each_window_was_published(ground, windows, begin_s, end_s)
@@ -119,7 +120,7 @@ async def events_of(ground: StreamGround, topic: Topic, kind: type[E]) -> list[E
     consumer.assign(parts)
     await consumer.seek_to_beginning(*parts)
     ends = await consumer.end_offsets(parts)
-    found: dict[UUID, E] = {}
+    found: dict[str, E] = {}
     try:
         while any([await consumer.position(part) < end for part, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
@@ -147,12 +148,14 @@ async def each_window_was_published(
 async def alarms_are_those_of_one_run(ground: StreamGround, begin_s: int) -> None:
     """The detector run once over the same windows finds these alerts, these ends and this memory."""
     until_s = await live.read_cursor(ground.pool, "anomalies", 0)
-    sums = await window_sums(ground.pool, begin_s, until_s)
+    sums = await window_sums(ground.pool, begin_s, until_s, WINDOW_S)
     windows = {
         start_s: windows_of([one for one in sums if one.start_s == start_s], start_s)[NAME]
         for start_s in {one.start_s for one in sums}
     }
-    series, raised, over = new_series(begin_s), {}, {}
+    series = new_series(begin_s)
+    raised: dict[UUID, str] = {}
+    over: dict[UUID, dict[str, object]] = {}
     for start_s in range(begin_s, until_s, WINDOW_S):
         for change in step(series, windows.get(start_s, Window(start_s=start_s)), LIMITS):
             if isinstance(change, Raised):

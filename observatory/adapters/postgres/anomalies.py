@@ -22,7 +22,7 @@ SeriesName = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class WindowSum:
-    """Ten seconds of a tenant's calls to a provider's model, over all partitions."""
+    """A window of a tenant's calls to a provider's model, over all partitions."""
 
     start_s: int
     tenant_id: str
@@ -62,9 +62,9 @@ class AnomalyQuery:
     model: str | None
 
 
-async def window_sums(database: Database, begin_s: int, end_s: int) -> list[WindowSum]:
-    """Of the windows from `begin_s` up to, not including, `end_s`, in their order."""
-    return [WindowSum(*row) for row in await database.fetch(_SQL["window_sums"], begin_s, end_s)]
+async def window_sums(database: Database, begin_s: int, end_s: int, window_s: int) -> list[WindowSum]:
+    """Of the windows of so many seconds from `begin_s` up to, not including, `end_s`, in their order."""
+    return [WindowSum(*row) for row in await database.fetch(_SQL["window_sums"], begin_s, end_s, window_s)]
 
 
 async def read_series(database: Database) -> dict[SeriesName, Series]:

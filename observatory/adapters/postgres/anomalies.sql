@@ -1,9 +1,9 @@
 -- Anomalies: closed windows added up over partitions, what is known of each series, and the calls to look at.
 
 -- name: window_sums
--- Ten-second windows by tenant, provider and model from second $1 up to, not including, $2. Cells without names: of what
--- found no place.
-SELECT second / 10 * 10 AS start_s, tenant_id, provider, model, sum(calls)::bigint AS calls,
+-- Windows of $3 seconds by tenant, provider and model from second $1 up to, not including, $2. Cells without names: of
+-- what found no place.
+SELECT $1 + (second - $1) / $3 * $3 AS start_s, tenant_id, provider, model, sum(calls)::bigint AS calls,
        sum(errors)::bigint AS errors, sum(input_tokens + output_tokens)::bigint AS tokens,
        sum(output_tokens)::bigint AS output_tokens, sum(cost_usd) AS cost_usd,
        ledger.hist_union(latency_ms_hist) AS latency_ms_hist

@@ -32,7 +32,7 @@ from observatory.rules.anomalies.series import (
     Spent,
     Standing,
 )
-from observatory.rules.anomalies.windows import LEAST_MS, WINDOW_S, Window
+from observatory.rules.anomalies.windows import LEAST_MS, Window
 from observatory.rules.money import MONEY, total
 
 BLOCK_CALLS, BLOCK_WINDOWS = 4, 30
@@ -43,22 +43,30 @@ FEWEST, LEAST_USD = 0.1, 1e-12
 """What a first block without calls, or free of charge, is taken for."""
 
 
-def new_series(start_s: int) -> Series:
+def new_series(start_s: int, limits: Limits = USUAL_LIMITS) -> Series:
     """A series of which nothing is known before this second."""
-    return Series(version=VERSION, until_s=start_s, begun_s=start_s, active_s=start_s, block=Block(start_s=start_s))
+    return Series(
+        version=VERSION,
+        window_s=limits.window_s,
+        until_s=start_s,
+        begun_s=start_s,
+        active_s=start_s,
+        block=Block(start_s=start_s),
+    )
 
 
 def step(series: Series, window: Window, limits: Limits = USUAL_LIMITS) -> list[Change]:
     """Takes the next window in, which changes `series`, and tells what begins and what is over.
 
-    Windows come in order; one that was taken in already is ignored, and over a gap nothing is concluded.
+    Windows are as long as the limits say, and come in order; one that was taken in already is ignored, and over a gap
+    nothing is concluded.
     """
     if window.start_s < series.until_s:
         return []
     if window.start_s > series.until_s:
         _bridge(series, window.start_s)
     block = series.block
-    series.until_s = window.start_s + WINDOW_S
+    series.until_s = window.start_s + limits.window_s
     block.windows += 1
     if window.calls or window.cost_usd:
         _add(series, block, window)
@@ -112,7 +120,7 @@ def _judge(series: Series, block: Block, limits: Limits, changes: list[Change]) 
     """All figures of a block that has ended."""
     series.blocks.append(block)
     if len(series.blocks) > SPAN:
-        _pass_by(series, series.blocks.pop(0))
+        _pass_by(series, series.blocks.pop(0), limits)
     series.seen_calls += block.calls
     for base in bases(series):
         carry(base, block.start_s, series.until_s)
@@ -126,7 +134,7 @@ def _judge(series: Series, block: Block, limits: Limits, changes: list[Change]) 
         _judge_latency(series, block, limits, changes)
 
 
-def _pass_by(series: Series, block: Block) -> None:
+def _pass_by(series: Series, block: Block, limits: Limits) -> None:
     """What a block cost that is looked at no more, as long as that is nothing strange."""
     if "cost_rate" in series.alarms:
         return
@@ -134,7 +142,7 @@ def _pass_by(series: Series, block: Block) -> None:
         series.usual_before, series.usual = series.usual, Spent()
     series.usual.usd = MONEY.add(series.usual.usd, block.cost_usd)
     series.usual.calls += block.calls
-    series.usual.seconds += block.windows * WINDOW_S
+    series.usual.seconds += block.windows * limits.window_s
 
 
 def _judge_cost(series: Series, block: Block, limits: Limits, changes: list[Change]) -> None:
@@ -163,8 +171,8 @@ def _judge_cost(series: Series, block: Block, limits: Limits, changes: list[Chan
     if "cost_rate" in series.alarms:
         return
     learn_crowding(series.crowding, crowd)
-    take_in(calls, series.until_s, windows * WINDOW_S)
-    take_in(cost, series.until_s, windows * WINDOW_S)
+    take_in(calls, series.until_s, windows * limits.window_s)
+    take_in(cost, series.until_s, windows * limits.window_s)
 
 
 def _take_up_tokens(series: Series, block: Block) -> None:
@@ -177,7 +185,7 @@ def _take_up_tokens(series: Series, block: Block) -> None:
 def _judge_tokens(series: Series, block: Block, limits: Limits, changes: list[Change]) -> None:
     verdict = judge(series.tokens, limits.least["tokens_per_call"], limits.heavy_deviations, limits)
     _settle(series, "tokens_per_call", verdict, limits, changes)
-    span_s = block.windows * WINDOW_S
+    span_s = block.windows * limits.window_s
     if "tokens_per_call" not in series.alarms:
         take_in(series.tokens, series.until_s, span_s)
     if "cost_rate" not in series.alarms and block.cost_usd > 0:
@@ -197,8 +205,8 @@ def _judge_latency(series: Series, block: Block, limits: Limits, changes: list[C
     _settle(series, "latency_p95", verdict, limits, changes)
     if "latency_p95" not in series.alarms:
         learn_lengths(series.lengths, length, log_ms)
-        take_in(body, series.until_s, block.windows * WINDOW_S)
-        take_in(tail, series.until_s, block.windows * WINDOW_S)
+        take_in(body, series.until_s, block.windows * limits.window_s)
+        take_in(tail, series.until_s, block.windows * limits.window_s)
 
 
 def _take_up_mean(series: Series, base: Baseline, weight: int, value: float) -> None:
@@ -215,7 +223,7 @@ def _judge_errors(series: Series, block: Block, limits: Limits, changes: list[Ch
     verdict = judge_errors(series.errors, block, series.until_s, limits.least["error_rate"], limits)
     _settle(series, "error_rate", verdict, limits, changes)
     if "error_rate" not in series.alarms:
-        take_in_errors(series.errors, block, block.windows * WINDOW_S)
+        take_in_errors(series.errors, block, block.windows * limits.window_s)
 
 
 def _settle(series: Series, metric: Metric, verdict: Verdict, limits: Limits, changes: list[Change]) -> None:
@@ -238,7 +246,7 @@ def _settle(series: Series, metric: Metric, verdict: Verdict, limits: Limits, ch
 
 def _warm(series: Series, limits: Limits) -> bool:
     seen_s = series.until_s - series.begun_s
-    return seen_s >= limits.warm_up_windows * WINDOW_S and series.seen_calls >= limits.warm_up_calls
+    return seen_s >= limits.warm_up_s and series.seen_calls >= limits.warm_up_calls
 
 
 def _resolve(series: Series, metric: Metric, reason: Reason) -> Resolved:

@@ -12,9 +12,6 @@ from observatory.rules.anomalies.baseline import Baseline, Taken, variance
 SPAN = 4
 """Blocks that are looked at together: what began just after a window's start is seen within 50 seconds."""
 
-LASTING_S = 40
-"""From the first to the last of the blocks that say it together."""
-
 MOST_STRAY = 1.2
 """What one block can say at most, thrice the usual and a little: one monstrous call among many is no more than that."""
 
@@ -43,10 +40,10 @@ def others(base: Baseline) -> list[Taken]:
     return [one for one in own if one is not most]
 
 
-def witnesses(base: Baseline) -> list[list[Taken]]:
+def witnesses(base: Baseline, lasting_s: int) -> list[list[Taken]]:
     """Which blocks may raise an alarm together: the last few if they last, and all but one of the last four."""
     own = base.taken
-    found = [own[-count:] for count in range(2, len(own) + 1) if own[-1].end_s - own[-count].start_s >= LASTING_S][:1]
+    found = [own[-count:] for count in range(2, len(own) + 1) if own[-1].end_s - own[-count].start_s >= lasting_s][:1]
     if len(own) == SPAN:
         found.append(others(base))
     return found

@@ -11,7 +11,6 @@ from math import exp, log, sqrt
 
 from observatory.rules.anomalies.baseline import Baseline, learn, learn_noise
 from observatory.rules.anomalies.evidence import (
-    LASTING_S,
     SPAN,
     WEAKEST,
     call_deviation,
@@ -62,7 +61,7 @@ def judge(base: Baseline, least: float, most: float, limits: Limits) -> Verdict:
     """Judges a figure by itself: it is an alarm from the factor `least` and `most` deviations on."""
     bound, raises, deviations = log(least), False, base.deviations
     if base.taken and WEAKEST * base.taken[-1].stray >= bound:
-        for blocks in witnesses(base):
+        for blocks in witnesses(base, limits.lasting_s):
             stray, sure = together(base, blocks)
             raises |= stray >= bound and sure >= most
             deviations = max(deviations, sure)
@@ -129,7 +128,7 @@ def judge_errors(known: Errors, block: Block, end_s: int, least: float, limits: 
     together = error_deviation(errors, calls, usual) / known.scale
     holds = errors / calls >= (usual + bound) / 2 and together >= limits.calm_deviations
     raises = False
-    if judged := _judged(counts):
+    if judged := _judged(counts, limits.lasting_s):
         calls, errors = _sums(judged)
         deviations = error_deviation(errors, calls, usual) / known.scale
         raises = errors >= limits.errors and errors / calls >= bound and deviations >= limits.deviations
@@ -140,11 +139,11 @@ def judge_errors(known: Errors, block: Block, end_s: int, least: float, limits: 
     return Verdict(raises, holds, together)
 
 
-def _judged(counts: Sequence[Counted]) -> Sequence[Counted]:
+def _judged(counts: Sequence[Counted], lasting_s: int) -> Sequence[Counted]:
     """The last blocks, as few as last long enough, if errors begin and end them and all agree; else none."""
     for number in range(2, len(counts) + 1):
         some = counts[-number:]
-        if some[-1].end_s - some[0].start_s >= LASTING_S:
+        if some[-1].end_s - some[0].start_s >= lasting_s:
             return some if some[0].errors and some[-1].errors and _agree(some) else ()
     return ()
 

@@ -79,6 +79,7 @@ class Series(msgspec.Struct, kw_only=True, gc=False):
     """What is known of one tenant's model; `until_s` is where its last window ended."""
 
     version: int = 0
+    window_s: int
     until_s: int
     begun_s: int
     active_s: int

@@ -1,4 +1,4 @@
-"""What a series is told: ten seconds of one tenant's calls to one model, added up."""
+"""What a series is told: some seconds of one tenant's calls to one model, ten if nothing else is set, added up."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -13,7 +13,7 @@ LEAST_MS = 1e-3
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The calls recorded in `[start_s, start_s + WINDOW_S)`, seconds since the epoch.
+    """The calls recorded in a few seconds from `start_s` on, seconds since the epoch.
 
     `tokens` counts input and output, `output_tokens` the latter alone. Of the `timed` calls, those with a latency: the
     mean of its logarithm and its 95th percentile, in milliseconds.
