@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Annotated
 
 from cyclopts import Parameter
+from rich.console import Console
 from rich.table import Table
 
 from observatory.adapters.kafka import topic_name
@@ -19,8 +20,10 @@ from observatory.adapters.postgres.costs import (
     watermark,
 )
 from observatory.adapters.settings import Settings
+from observatory.cli.bars import stdout_draws_blocks
+from observatory.cli.cost_bars import cost_bars
 from observatory.cli.options import Json, Until, parse_moment
-from observatory.cli.output import add_row, print_json, stderr, stdout, table
+from observatory.cli.output import add_row, cell, print_json, stderr, stdout, table
 from observatory.cli.outside import database, settings
 from observatory.rules.money import MONEY
 from schemas.topics import LLM_CALLS
@@ -41,10 +44,10 @@ async def costs(
 ) -> int:
     """Cost, tokens and latency of calls, exact, from TimescaleDB.
 
-    Costs have all their digits. Errors are calls that failed; unpriced ones have no known price and are missing from
-    the cost; what is estimated until it is reconciled is shown apart and included. A call belongs to the minute in
-    which it began. What a provider's bill says beyond the calls (`observatory reconcile --book`) stands apart, by whole
-    days.
+    Costs have all their digits; a terminal gets bars below them, too. Errors are calls that failed; unpriced ones have
+    no known price and are missing from the cost; what is estimated until it is reconciled is shown apart and included.
+    A call belongs to the minute in which it began. What a provider's bill says beyond the calls (`observatory reconcile
+    --book`) stands apart, by whole days.
 
     Some uses:
 
@@ -90,10 +93,20 @@ async def show_costs(config: Settings, query: CostQuery, *, as_json: bool) -> No
         }
         print_json({**period, "by": query.by, "groups": groups, **sums}, indent=True)
         return
-    stdout().print(_table(query, rows, total, adjusted, with_adjustments))
+    out = stdout()
+    out.print(_table(query, rows, total, adjusted, with_adjustments))
+    if out.is_terminal:
+        _draw(out, rows, total)
     if len(rows) == query.groups:
         stderr().print(f"Only the first {query.groups} groups are shown (--groups); the total is over all.")
     stdout().print(watermark_line(complete_to))
+
+
+def _draw(out: Console, rows: list[CostRow], total: CostRow) -> None:
+    """Bars below the table: in the order of its rows."""
+    costs = [(cell(row.key), row.cost_usd) for row in rows]
+    for line in cost_bars(costs, total.cost_usd, out.width, blocks=stdout_draws_blocks()):
+        out.print(line, markup=False, no_wrap=True, crop=False)
 
 
 def watermark_line(moment: datetime | None) -> str:

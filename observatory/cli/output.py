@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from io import TextIOWrapper
 from typing import TypeAlias
 from uuid import UUID
 
@@ -22,7 +23,9 @@ Value: TypeAlias = object
 
 
 def stdout() -> Console:
-    """Where tables go. Piped, they keep their full width."""
+    """Where tables go. Piped, they keep their full width; what the encoding lacks becomes a question mark."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
     return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 

@@ -80,7 +80,8 @@ class Top(App[None]):
     ]
 
     def __init__(self, observed: Observed, books: Books) -> None:
-        super().__init__()
+        super().__init__(ansi_color=True)  # the terminal's own colours, whichever they are
+        self.theme = "ansi-dark"
         self._observed, self._books = observed, books
         self._views: list[View] = [ModelsView()]
         self._blocks = stdout_draws_blocks()

@@ -88,7 +88,7 @@ def clip(text: str, width: int) -> str:
 def head(observed: Observed, now: datetime, *, blocks: bool) -> list[str]:
     """What stands above every view: six lines of at most 80 characters, the last of them what is wrong, or nothing."""
     live, feed = observed.live(), observed.feed
-    line = levels(feed.windows.calls_by_second(observed.end, LINE_S), 24, blocks=blocks)
+    line = levels(feed.windows.calls_by_second(observed.end, LINE_S), 20, blocks=blocks)
     state = "AWAY" if feed.problem else "live"
     flying = UNKNOWN if feed.in_flight is None or feed.problem else f"{feed.in_flight:,}"
     return [

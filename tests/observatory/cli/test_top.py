@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,7 @@ from observatory.cli.top_words import usd
 from schemas.http_alerts import AlertView
 from schemas.http_budgets import BudgetState
 from tests.observatory.cli.conftest import run_cli
+from tests.observatory.cli.terminal import Terminal
 from tests.observatory.rules.test_live_windows import BEGIN, window
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -220,6 +222,15 @@ async def test_figures_move_under_a_cursor_that_stays() -> None:
         await until(pilot, CLAUDE)
 
 
+async def test_the_chosen_row_is_seen_without_colours() -> None:
+    async with screen(observed()) as pilot:
+        await pilot.press("down")
+        await pilot.pause()
+        lines = [pilot.app.query_one(DataTable).render_line(y) for y in range(1, 4)]
+        seen = [any(segment.style is not None and segment.style.reverse for segment in line) for line in lines]
+        assert seen == [False, True, False]
+
+
 async def test_help_tells_every_key_and_leaves_by_any_of_them() -> None:
     async with screen(observed()) as pilot:
         await pilot.press("question_mark")
@@ -329,6 +340,20 @@ async def test_once_without_a_stack_ends_with_what_is_wrong() -> None:
     ran = await run_cli("top", "--url", "localhost:8080", environment=environment)
     assert (ran.code, ran.stdout) == (2, "")
     assert "write for example" in ran.stderr
+
+
+async def test_a_plain_terminal_is_enough() -> None:
+    environment = {
+        "OBSERVATORY_HTTP_PORT": "1", "OBSERVATORY_KAFKA": "127.0.0.1:1", "NO_COLOR": "1", "TERM": "vt100",
+        "OBSERVATORY_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    }  # fmt: skip
+    terminal = await Terminal.running("top", columns=80, environment=environment)
+    await terminal.until("does not answer")
+    await terminal.until("q quit")
+    terminal.press("q")
+    shown = await terminal.until_ended()
+    styles = {code for codes in re.findall(r"\x1b\[([0-9;]*)m", shown) for code in codes.split(";")}
+    assert styles <= {"0", "1", "4", "7", "39", "49"}, "another colour than the terminal's own"
 
 
 async def test_no_other_command_pays_for_the_screen() -> None:
