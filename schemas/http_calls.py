@@ -8,6 +8,7 @@ from pydantic import Field
 from schemas.base import Body, Milliseconds, Time, Usd
 from schemas.http_analytics_calls import CallParameters
 from schemas.http_quality import TokenSums
+from schemas.spans import SpanId, TraceId
 
 CallOrder = Literal["latest", "cost", "latency", "tokens"]
 
@@ -62,8 +63,13 @@ class CallView(Body):
 
 
 class CallDetail(Body):
-    """A call, and all calls of its request by attempt, itself among them."""
+    """A call, and all calls of its request by attempt, itself among them.
+
+    `trace_id`: the trace that it was recorded in, and `span_id` its span there; null while nothing of that has come.
+    """
 
     call: CallView
     attempts: list[CallView]
+    trace_id: TraceId | None
+    span_id: SpanId | None
     watermark: Time | None

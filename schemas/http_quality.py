@@ -76,6 +76,7 @@ class ConversationParameters(PeriodParameters):
     model: Annotated[Name | None, Field(description="With a call of this model, as answered, else as asked.")] = None
     min_cost_usd: Annotated[Usd | None, Field(description="That cost at least so much.")] = None
     min_turns: Annotated[int | None, Field(ge=1, le=2**31 - 1, description="With at least so many turns.")] = None
+    named: Annotated[Name | None, Field(description="With this in its name, in whatever case.")] = None
 
 
 class ModelUse(Body):

@@ -20,6 +20,9 @@ MOST_MS = 2.0**40
 ZERO_INDEX = -1000
 """The bucket of what is below `LEAST_MS`: reported as 0. `MOST_MS` (35 years) and more fall into `LAST_INDEX`."""
 
+BANDS_PER_DOUBLING = 4
+"""How finely a distribution is shown: each of its bands is as many whole buckets."""
+
 LAST_INDEX = 40 * BUCKETS_PER_DOUBLING - 1
 
 _SHIFT = 40
@@ -65,6 +68,24 @@ def add_to_packed(packed: list[int], value_ms: float) -> None:
 def merge(*histograms: Iterable[int]) -> list[int]:
     """The packed sum of packed histograms."""
     return pack(unpack(entry for histogram in histograms for entry in histogram))
+
+
+def bands(packed: Iterable[int]) -> list[tuple[float, float, int]]:
+    """How many durations lie above one bound in ms and up to the other, a doubling cut into `BANDS_PER_DOUBLING`.
+
+    Bands without any are left out.
+    """
+    counts: dict[int, int] = {}
+    for index, count in unpack(packed).items():
+        band = ZERO_INDEX if index == ZERO_INDEX else index * BANDS_PER_DOUBLING // BUCKETS_PER_DOUBLING
+        counts[band] = counts.get(band, 0) + count
+    return [(*_bounds(band), count) for band, count in sorted(counts.items()) if count > 0]
+
+
+def _bounds(band: int) -> tuple[float, float]:
+    if band == ZERO_INDEX:
+        return 0.0, LEAST_MS
+    return math.exp2(band / BANDS_PER_DOUBLING), math.exp2((band + 1) / BANDS_PER_DOUBLING)
 
 
 def quantile(packed: Iterable[int], p: float) -> float | None:

@@ -102,6 +102,14 @@ def asked(request: Request, parameters: PeriodParameters, access: Access) -> Ask
     return Asked(period, fingerprint, _position(position))
 
 
+def in_one_page(question: Asked, parameters: PeriodParameters) -> Asked:
+    """A question that is answered in one page. Raises `Refusal` 422 when another is asked for."""
+    for name in ("cursor", "limit"):
+        if getattr(parameters, name) is not None:
+            raise unfit(name, "this is answered in one page")
+    return question
+
+
 def period_of(parameters: PeriodParameters, now: datetime) -> Window:
     """The period, in whole minutes. Raises `Refusal` 422."""
     try:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from observatory.adapters.postgres.analytics import Question, Row
 from observatory.adapters.postgres.freshness import by_sink, least
 from observatory.adapters.postgres.waste import WasteQuery, WasteRow
-from schemas.http_analytics import AnalyticsAnswer, AnyRow, PeriodParameters
+from schemas.http_analytics import AnalyticsAnswer, AnyRow
 from schemas.http_analytics_calls import (
     CompareParameters,
     CostRow,
@@ -29,7 +29,7 @@ from schemas.http_analytics_calls import (
 from workers.gateway.access import Access
 from workers.gateway.analytics_answers import csv_answer, json_answer, one_by_one, wants_csv
 from workers.gateway.analytics_desk import AnalyticsDesk
-from workers.gateway.analytics_query import Asked, asked, described_query, parameters_of, tenant_of, unfit
+from workers.gateway.analytics_query import asked, described_query, in_one_page, parameters_of, tenant_of, unfit
 from workers.gateway.analytics_questions import cursor_of, grouped_question, only
 from workers.gateway.analytics_rows import cost_row, model_rows, performance_row
 from workers.gateway.api_bodies import Asker
@@ -61,7 +61,7 @@ def analytics_router(desk: AnalyticsDesk) -> APIRouter:
     @router.get("/models/compare", openapi_extra=described_query(CompareParameters), responses=_answers(ModelRow))
     async def compare(request: Request, access: Asker, parameters: models) -> Response:
         """Models side by side: what a call and 1,000 tokens cost, errors, latency."""
-        question = _all_of(asked(request, parameters, access), parameters)
+        question = in_one_page(asked(request, parameters, access), parameters)
         watermark, rows = await desk.rows(
             Question(
                 period=question.period,
@@ -80,7 +80,7 @@ def analytics_router(desk: AnalyticsDesk) -> APIRouter:
     @router.get("/waste", openapi_extra=described_query(WasteParameters), responses=_answers(WasteFigures))
     async def waste(request: Request, access: Asker, parameters: wasted) -> Response:
         """What attempts cost that gave no answer to anybody, by cause; the first row is the total."""
-        question = _all_of(asked(request, parameters, access), parameters)
+        question = in_one_page(asked(request, parameters, access), parameters)
         tenant = _one("tenant", tenant_of(access, parameters.tenant or []))
         model = _one("model", parameters.model or [])
         watermark, groups, total = await desk.waste(
@@ -160,14 +160,6 @@ async def _each(
 
 def _answers(model: type[AnyRow]) -> dict[int | str, dict[str, object]]:
     return {200: {"model": AnalyticsAnswer[model], "content": {"text/csv": {}}}}  # type: ignore[valid-type]
-
-
-def _all_of(question: Asked, parameters: PeriodParameters) -> Asked:
-    """Of a question that is answered in one page."""
-    for name in ("cursor", "limit"):
-        if getattr(parameters, name) is not None:
-            raise unfit(name, "this is answered in one page")
-    return question
 
 
 def _one(name: str, wanted: Sequence[str]) -> str | None:

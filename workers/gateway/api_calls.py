@@ -15,8 +15,10 @@ from observatory.adapters.postgres.calls import (
     calls_of_request,
     read_call,
     read_calls,
+    trace_of,
 )
 from observatory.rules.call_sums import TOKENS
+from observatory.rules.tracing import attempt_span_id
 from schemas.http_analytics import AnalyticsAnswer
 from schemas.http_calls import CallDetail, CallListParameters, CallOrder, CallView
 from schemas.http_quality import TokenSums
@@ -52,7 +54,7 @@ def calls_router(desk: AnalyticsDesk) -> APIRouter:
         )
         watermark, found = await desk.in_snapshot(lambda connection: read_calls(connection, wanted))
         following = question.next(*_scalars(found[limit - 1][1])) if len(found) > limit else None
-        rows = [_view(call) for call, _ in found[:limit]]
+        rows = [view_of(call) for call, _ in found[:limit]]
         if wants_csv(request, parameters):
             return csv_answer(
                 CallView, question.period, watermark, one_by_one(rows), leave_out=("tags",), following=following
@@ -67,12 +69,20 @@ def calls_router(desk: AnalyticsDesk) -> APIRouter:
         if found is None:
             raise not_found(f"there is no call {call_id}, or the ledger has not read of it yet")
         _, attempts = await desk.in_snapshot(lambda connection: calls_of_request(connection, found))
-        return CallDetail(call=_view(found), attempts=[_view(each) for each in attempts], watermark=watermark)
+        _, trace_id = await desk.in_snapshot(lambda connection: trace_of(connection, found))
+        return CallDetail(
+            call=view_of(found),
+            attempts=[view_of(each) for each in attempts],
+            trace_id=trace_id,
+            span_id=None if trace_id is None else attempt_span_id(call_id),
+            watermark=watermark,
+        )
 
     return router
 
 
-def _view(call: StoredCall) -> CallView:
+def view_of(call: StoredCall) -> CallView:
+    """A call as clients get it."""
     known = asdict(call)
     tokens = TokenSums(**{name: known.pop(name) for name in TOKENS})
     return CallView(**known, tokens=tokens)

@@ -48,6 +48,7 @@ def conversation_costs_router(desk: AnalyticsDesk) -> APIRouter:
             model=parameters.model,
             min_cost_usd=parameters.min_cost_usd,
             min_turns=parameters.min_turns,
+            named=parameters.named,
         )
         as_csv = wants_csv(request, parameters)
         limit = parameters.limit or (MAX_ROWS if as_csv else DEFAULT_CONVERSATIONS)

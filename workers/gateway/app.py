@@ -28,12 +28,14 @@ from workers.gateway.api_conversations import ConversationStore, conversations_r
 from workers.gateway.api_experiment_results import experiment_results_router
 from workers.gateway.api_experiments import experiments_router
 from workers.gateway.api_feedback import FeedbackDesk, feedback_router
+from workers.gateway.api_latency import latency_router
 from workers.gateway.api_live import live_router
 from workers.gateway.api_prices import PriceDesk, prices_router
 from workers.gateway.api_quality import quality_router
 from workers.gateway.api_recommendations import recommendations_router
 from workers.gateway.api_repricing import RepricingDesk, repricing_router
 from workers.gateway.api_traces import traces_router
+from workers.gateway.api_turns import turns_router
 from workers.gateway.api_users import users_router
 from workers.gateway.database import Database
 from workers.gateway.intake import Intake
@@ -160,6 +162,8 @@ def build_rest(gateway: Gateway, traces: RequestTraces) -> FastAPI:
         budgets_router(BudgetDesk(gateway.database)),
         alerts_router(gateway.database),
         analytics_router(gateway.analytics),
+        latency_router(gateway.analytics),
+        turns_router(gateway.analytics),
         calls_router(gateway.analytics),
         anomalies_router(gateway.database),
         recommendations_router(gateway.database),

@@ -165,6 +165,20 @@ async def ask(connection: Connection, question: Question) -> AsyncIterator[Row]:
         yield _row(pending)
 
 
+async def ask_histograms(
+    connection: Connection, question: Question
+) -> list[tuple[datetime | None, Sequence[int], Sequence[int]]]:
+    """Of each step the packed histograms of latency and of the time to the first token; within a `snapshot`.
+
+    Of a question without groups, but with `durations`.
+    """
+    statement, arguments = await _statement(connection, question)
+    return [
+        (record["at"], record["latency_hist"] or (), record["ttft_hist"] or ())
+        for record in await connection.fetch(statement, *arguments)
+    ]
+
+
 class _Arguments:
     """What a statement is given, by number."""
 

@@ -115,7 +115,7 @@ async def read_calls(connection: Connection, query: CallQuery) -> list[tuple[Sto
 async def read_call(connection: Connection, call_id: UUID, tenant: str | None) -> StoredCall | None:
     """One call; None when there is none, or not of that tenant (None: of any)."""
     row = await connection.fetchrow(_SQL["one"].format(columns=_SQL["columns"]), call_id, tenant)
-    return None if row is None else _call(row)
+    return None if row is None else call_of(row)
 
 
 async def calls_of_request(connection: Connection, call: StoredCall) -> list[StoredCall]:
@@ -127,7 +127,31 @@ async def calls_of_request(connection: Connection, call: StoredCall) -> list[Sto
         call.started_at - _OF_ONE_REQUEST,
         call.started_at + _OF_ONE_REQUEST,
     )
-    return [_call(row) for row in rows]
+    return [call_of(row) for row in rows]
+
+
+async def trace_of(connection: Connection, call: StoredCall) -> str | None:
+    """The trace that a call was recorded in; None when there is none, or nothing of it has come yet."""
+    trace_id: str | None = await connection.fetchval(_SQL["trace"], call.call_id)
+    return trace_id
+
+
+def chosen(group_by: str | None, only: Mapping[str, Sequence[str]], arguments: list[object]) -> tuple[str, str]:
+    """The column of a dimension (empty for None) and the condition for `only`, over facts; what it takes is added to
+    `arguments`."""
+
+    def column_of(name: str) -> str:
+        if name in _COLUMNS:
+            return _COLUMNS[name]
+        arguments.append(name.removeprefix(TAG))
+        return f"tags ->> ${len(arguments)}::text"
+
+    conditions = ["true"]
+    for name, values in only.items():
+        column = column_of(name)
+        arguments.append(list(values))
+        conditions.append(f"{column} = ANY (${len(arguments)}::text[])")
+    return "" if group_by is None else column_of(group_by), " AND ".join(conditions)
 
 
 def _moment(position: Position) -> datetime:
@@ -139,14 +163,8 @@ def _moment(position: Position) -> datetime:
 async def _page(connection: Connection, query: CallQuery, period: Window) -> list[tuple[StoredCall, Position]]:
     value, kind = _VALUES[query.order]
     arguments: list[object] = [period.start, period.end, query.limit]
-    conditions = ["true"]
-    for name, values in query.only.items():
-        column = _COLUMNS.get(name)
-        if column is None:
-            arguments.append(name.removeprefix(TAG))
-            column = f"tags ->> ${len(arguments)}::text"
-        arguments.append(list(values))
-        conditions.append(f"{column} = ANY (${len(arguments)}::text[])")
+    _, wanted = chosen(None, query.only, arguments)
+    conditions = [wanted]
     if query.after is not None:
         arguments += query.after
         conditions.append(f"({value}, call_id) < (${len(arguments) - 1}::{kind}, ${len(arguments)}::uuid)")
@@ -157,13 +175,14 @@ async def _page(connection: Connection, query: CallQuery, period: Window) -> lis
         by=f"{value} DESC, call_id DESC",
     )
     rows = await connection.fetch(statement, *arguments)
-    return [(_call(row), (row["position"], row["call_id"])) for row in rows]
+    return [(call_of(row), (row["position"], row["call_id"])) for row in rows]
 
 
 _FIELDS = tuple(each.name for each in fields(StoredCall))
 
 
-def _call(row: Record) -> StoredCall:
+def call_of(row: Record) -> StoredCall:
+    """The call in a row that has its `columns`."""
     known = {name: row[name] for name in _FIELDS}
     if known["tags"] is not None:
         known["tags"] = orjson.loads(known["tags"])

@@ -16,6 +16,13 @@ SELECT {columns} FROM ledger.calls AS c
 -- $2: the tenant, or null for any.
 SELECT {columns} FROM ledger.calls AS c WHERE call_id = $1 AND ($2::text IS NULL OR tenant_id = $2)
 
+-- name: trace
+-- The trace that a call was recorded in, once something of it has come; none for a call that is older than the journal.
+SELECT t.trace_id
+  FROM journal.attempts AS a JOIN streams.traces AS t ON t.trace_id = split_part(a.traceparent, '-', 2)
+ WHERE a.call_id = $1 AND t.tenant_id = a.tenant_id
+ LIMIT 1
+
 -- name: columns
 call_id, revision, request_id, attempt, source, tenant_id, user_id, conversation_id, api_key_id, operation, provider,
 coalesce(response_model, request_model) AS model, request_model, status, error_type, usage_source, cost_usd, cost_state,

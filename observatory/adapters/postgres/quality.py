@@ -64,7 +64,10 @@ class QualitySums(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ConversationQuery:
-    """Which conversations, by their last activity in microseconds since 1970; None: any."""
+    """Which conversations, by their last activity in microseconds since 1970; None: any.
+
+    `named`: with this in its name.
+    """
 
     start_us: int
     end_us: int
@@ -74,6 +77,7 @@ class ConversationQuery:
     model: str | None = None
     min_cost_usd: Decimal | None = None
     min_turns: int | None = None
+    named: str | None = None
 
 
 class Place(NamedTuple):
@@ -113,6 +117,7 @@ async def read_conversations(
     rows = await pool.fetch(
         _SQL["conversations"].format(order=order, kind=kind), query.start_us, query.end_us, query.tenant, query.user,
         query.model, query.min_cost_usd, query.min_turns, *(after or (None, None, None)), limit,
+        query.named,
     )  # fmt: skip
     return [(Place(row["position"], row["key"], row["part"]), _decode(row["state"])) for row in rows]
 

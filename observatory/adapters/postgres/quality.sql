@@ -31,7 +31,8 @@ SELECT step, keys, n, unattached, total, squares, ups, downs, judged_calls, unpr
 
 -- name: conversations
 -- Those whose last activity lies from $1 (included) to $2 (not included), in microseconds, the most of {order} first.
--- $3 tenant, $4 user, $5 model, $6 least cost, $7 least turns: null for any; $8 to $10: the last row of the page before.
+-- $3 tenant, $4 user, $5 model, $6 least cost, $7 least turns, $12 a part of the name: null for any; $8 to $10: the last
+-- row of the page before.
 WITH page AS (
   SELECT part, key, {order} AS position
     FROM streams.conversations
@@ -41,6 +42,7 @@ WITH page AS (
      AND ($5::text IS NULL OR state->'models' ? $5)
      AND ($6::numeric IS NULL OR cost_usd >= $6)
      AND ($7::int IS NULL OR (state->'sums'->>'requests')::int >= $7)
+     AND ($12::text IS NULL OR strpos(lower(conversation_id), lower($12)) > 0)
      AND ($8::numeric IS NULL OR ({order}, key, part) < ($8::{kind}, $9::text, $10::int))
    ORDER BY {order} DESC, key DESC, part DESC LIMIT $11)
 SELECT p.part, p.key, p.position::numeric AS position, (c.state - 'recent' - 'earlier' - 'floor')::text AS state

@@ -9,6 +9,7 @@ from observatory.rules.sketch import (
     LEAST_MS,
     MAX_RELATIVE_ERROR,
     MOST_MS,
+    bands,
     index_of,
     merge,
     pack,
@@ -77,3 +78,14 @@ def test_percentiles_are_exact_where_floats_are_not() -> None:
     # 0.07 * 100 is a little more than 7 in floats: the seventh of a hundred values is meant, not the eighth.
     packed = [(n << 40) + 1 for n in range(100)]
     assert percentiles(packed, (7, 100)) == [value_of(6), value_of(99)]
+
+
+@given(st.lists(values_ms | st.just(0.0), max_size=30))
+def test_bands_count_each_value_between_their_bounds(values: list[float]) -> None:
+    found = bands(histogram(values))
+    assert sum(count for *_, count in found) == len(values)
+    near = 1 + 1e-9
+    for above, up_to, count in found:
+        inside = sum(above * near < value <= up_to / near for value in values)
+        about = sum(above / near <= value <= up_to * near for value in values)
+        assert inside <= count <= about

@@ -93,6 +93,9 @@ async def _conversations_are_those_of_the_facts(ground: StreamGround, gateway: P
     only = await asked(gateway, "conversations", tenant="acme", min_cost_usd=str(rows[0]["cost_usd"]), **WEEK)
     assert [row["conversation_id"] for row in only["rows"]] == [rows[0]["conversation_id"]]
     assert not (await asked(gateway, "conversations", model="another", **WEEK))["rows"]
+    name = rows[0]["conversation_id"]
+    named = (await asked(gateway, "conversations", tenant="acme", named=name.upper(), **WEEK))["rows"]
+    assert {row["conversation_id"] for row in named} == {each for each in facts if name in each}
     of_user = (await asked(gateway, "conversations", tenant="acme", user="u1", min_turns="2", **WEEK))["rows"]
     assert {row["conversation_id"] for row in of_user} == set(facts)
     assert all(row["users"] == ["u0", "u1", "u2"] for row in of_user)

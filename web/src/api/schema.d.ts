@@ -453,6 +453,66 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/analytics/latency/parts": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Parts
+         * @description Where the time of calls went: waiting, policy, to the first token, streaming.
+         */
+        readonly get: operations["parts_api_v1_analytics_latency_parts_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/analytics/latency/distribution": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Distribution
+         * @description How many calls took how long, step by step.
+         */
+        readonly get: operations["distribution_api_v1_analytics_latency_distribution_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/analytics/conversations/{conversation_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Turns
+         * @description One conversation, whenever it was; `limit` and `cursor` are of its turns.
+         */
+        readonly get: operations["turns_api_v1_analytics_conversations__conversation_id__get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/calls": {
         readonly parameters: {
             readonly query?: never;
@@ -1951,6 +2011,18 @@ export interface components {
             /** Next */
             readonly next: string | null;
         };
+        /** AnalyticsAnswer[DistributionRow] */
+        readonly AnalyticsAnswer_DistributionRow_: {
+            readonly period: components["schemas"]["AnalyticsPeriod"];
+            /** Watermark */
+            readonly watermark: string | null;
+            /** Complete */
+            readonly complete: boolean;
+            /** Rows */
+            readonly rows: readonly components["schemas"]["DistributionRow"][];
+            /** Next */
+            readonly next: string | null;
+        };
         /** AnalyticsAnswer[FeedbackRow] */
         readonly AnalyticsAnswer_FeedbackRow_: {
             readonly period: components["schemas"]["AnalyticsPeriod"];
@@ -1972,6 +2044,18 @@ export interface components {
             readonly complete: boolean;
             /** Rows */
             readonly rows: readonly components["schemas"]["ModelRow"][];
+            /** Next */
+            readonly next: string | null;
+        };
+        /** AnalyticsAnswer[PartsRow] */
+        readonly AnalyticsAnswer_PartsRow_: {
+            readonly period: components["schemas"]["AnalyticsPeriod"];
+            /** Watermark */
+            readonly watermark: string | null;
+            /** Complete */
+            readonly complete: boolean;
+            /** Rows */
+            readonly rows: readonly components["schemas"]["PartsRow"][];
             /** Next */
             readonly next: string | null;
         };
@@ -2157,6 +2241,18 @@ export interface components {
             readonly started_at: string;
         };
         /**
+         * Band
+         * @description How many calls took longer than `above_ms`, up to `up_to_ms`.
+         */
+        readonly Band: {
+            /** Above Ms */
+            readonly above_ms: number;
+            /** Up To Ms */
+            readonly up_to_ms: number;
+            /** Calls */
+            readonly calls: number;
+        };
+        /**
          * BudgetList
          * @description All budgets of the tenant.
          */
@@ -2236,11 +2332,17 @@ export interface components {
         /**
          * CallDetail
          * @description A call, and all calls of its request by attempt, itself among them.
+         *
+         *     `trace_id`: the trace that it was recorded in, and `span_id` its span there; null while nothing of that has come.
          */
         readonly CallDetail: {
             readonly call: components["schemas"]["CallView"];
             /** Attempts */
             readonly attempts: readonly components["schemas"]["CallView"][];
+            /** Trace Id */
+            readonly trace_id: string | null;
+            /** Span Id */
+            readonly span_id: string | null;
             /** Watermark */
             readonly watermark: string | null;
         };
@@ -2520,6 +2622,53 @@ export interface components {
             readonly late_turns: number;
         };
         /**
+         * ConversationTurns
+         * @description A conversation: what its calls add up to, and a page of its turns, earliest first.
+         *
+         *     Everything up to `watermark` is in it; `next` is the cursor of the next page. `cost_usd` lacks the unpriced calls
+         *     and has the estimated part in it.
+         */
+        readonly ConversationTurns: {
+            /** Conversation Id */
+            readonly conversation_id: string;
+            /** Turns */
+            readonly turns: number;
+            /** Calls */
+            readonly calls: number;
+            /** Errors */
+            readonly errors: number;
+            /** Unpriced Calls */
+            readonly unpriced_calls: number;
+            /** Tokens */
+            readonly tokens: number;
+            /**
+             * First Activity
+             * Format: date-time
+             */
+            readonly first_activity: string;
+            /**
+             * Last Activity
+             * Format: date-time
+             */
+            readonly last_activity: string;
+            /**
+             * Cost Usd
+             * @description US dollars, exact
+             */
+            readonly cost_usd: string;
+            /**
+             * Estimated Cost Usd
+             * @description US dollars, exact
+             */
+            readonly estimated_cost_usd: string;
+            /** Rows */
+            readonly rows: readonly components["schemas"]["TurnView"][];
+            /** Watermark */
+            readonly watermark: string | null;
+            /** Next */
+            readonly next: string | null;
+        };
+        /**
          * ConversationView
          * @description A conversation; `updated_at` is when it last got a turn or was asked something.
          */
@@ -2684,6 +2833,18 @@ export interface components {
             readonly reasons?: components["schemas"]["CostReasons"] | null;
             /** Ratio */
             readonly ratio?: string | null;
+        };
+        /**
+         * DistributionRow
+         * @description The calls of a step by how long they took: four bands a doubling, those without a call left out.
+         */
+        readonly DistributionRow: {
+            /** At */
+            readonly at: string | null;
+            /** Calls */
+            readonly calls: number;
+            /** Bands */
+            readonly bands: readonly components["schemas"]["Band"][];
         };
         /**
          * EdgeView
@@ -3140,6 +3301,42 @@ export interface components {
             readonly context_window: number | null;
             /** Window Use */
             readonly window_use: number | null;
+        };
+        /**
+         * PartFigures
+         * @description A part of the time of calls: of how many, what 50, 95 and 99 % of them do not exceed, their mean.
+         *
+         *     `share`: this part of the time of all calls in all parts, from 0 to 1.
+         */
+        readonly PartFigures: {
+            /** Calls */
+            readonly calls: number;
+            /** Share */
+            readonly share: number | null;
+            /** Mean Ms */
+            readonly mean_ms: number | null;
+            /** P50 Ms */
+            readonly p50_ms: number | null;
+            /** P95 Ms */
+            readonly p95_ms: number | null;
+            /** P99 Ms */
+            readonly p99_ms: number | null;
+        };
+        /**
+         * PartsRow
+         * @description A group and where the time of its calls went; the most time first.
+         *
+         *     `waiting`: published to claimed; `policy`: claimed to sent; `first_token`: sent to the first token; `streaming`:
+         *     from there to the last byte; `unsplit`: sent to the last byte, of calls without a first token.
+         */
+        readonly PartsRow: {
+            /** Group */
+            readonly group: string | null;
+            readonly waiting: components["schemas"]["PartFigures"];
+            readonly policy: components["schemas"]["PartFigures"];
+            readonly first_token: components["schemas"]["PartFigures"];
+            readonly streaming: components["schemas"]["PartFigures"];
+            readonly unsplit: components["schemas"]["PartFigures"];
         };
         /**
          * PathStep
@@ -4024,6 +4221,39 @@ export interface components {
             readonly closed: boolean | null;
         };
         /**
+         * TurnView
+         * @description A request with all its calls, by attempt. `cost_usd` is that of all of them, without the unpriced ones.
+         *
+         *     `status` is how the last attempt ended.
+         */
+        readonly TurnView: {
+            /**
+             * Request Id
+             * Format: uuid
+             */
+            readonly request_id: string;
+            /** Tenant Id */
+            readonly tenant_id: string;
+            /** User Id */
+            readonly user_id: string | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            readonly started_at: string;
+            /** Status */
+            readonly status: string;
+            /**
+             * Cost Usd
+             * @description US dollars, exact
+             */
+            readonly cost_usd: string;
+            /** Unpriced Calls */
+            readonly unpriced_calls: number;
+            /** Calls */
+            readonly calls: readonly components["schemas"]["CallView"][];
+        };
+        /**
          * Usage
          * @description Disjoint token buckets: a token is counted in one of them only; `reasoning_tokens` are a part of the output.
          */
@@ -4214,8 +4444,10 @@ export type AnalyticsAnswerCallView = components['schemas']['AnalyticsAnswer_Cal
 export type AnalyticsAnswerComparisonRow = components['schemas']['AnalyticsAnswer_ComparisonRow_'];
 export type AnalyticsAnswerConversationRow = components['schemas']['AnalyticsAnswer_ConversationRow_'];
 export type AnalyticsAnswerCostRow = components['schemas']['AnalyticsAnswer_CostRow_'];
+export type AnalyticsAnswerDistributionRow = components['schemas']['AnalyticsAnswer_DistributionRow_'];
 export type AnalyticsAnswerFeedbackRow = components['schemas']['AnalyticsAnswer_FeedbackRow_'];
 export type AnalyticsAnswerModelRow = components['schemas']['AnalyticsAnswer_ModelRow_'];
+export type AnalyticsAnswerPartsRow = components['schemas']['AnalyticsAnswer_PartsRow_'];
 export type AnalyticsAnswerPerformanceRow = components['schemas']['AnalyticsAnswer_PerformanceRow_'];
 export type AnalyticsAnswerQualityRow = components['schemas']['AnalyticsAnswer_QualityRow_'];
 export type AnalyticsAnswerRecommendationRow = components['schemas']['AnalyticsAnswer_RecommendationRow_'];
@@ -4224,6 +4456,7 @@ export type AnalyticsAnswerWasteFigures = components['schemas']['AnalyticsAnswer
 export type AnalyticsPeriod = components['schemas']['AnalyticsPeriod'];
 export type AnomalyRow = components['schemas']['AnomalyRow'];
 export type AttemptView = components['schemas']['AttemptView'];
+export type Band = components['schemas']['Band'];
 export type BudgetList = components['schemas']['BudgetList'];
 export type BudgetState = components['schemas']['BudgetState'];
 export type CallDetail = components['schemas']['CallDetail'];
@@ -4233,10 +4466,12 @@ export type ComparisonRow = components['schemas']['ComparisonRow'];
 export type ContextView = components['schemas']['ContextView'];
 export type ConversationPage = components['schemas']['ConversationPage'];
 export type ConversationRow = components['schemas']['ConversationRow'];
+export type ConversationTurns = components['schemas']['ConversationTurns'];
 export type ConversationView = components['schemas']['ConversationView'];
 export type CostFigures = components['schemas']['CostFigures'];
 export type CostReasons = components['schemas']['CostReasons'];
 export type CostRow = components['schemas']['CostRow'];
+export type DistributionRow = components['schemas']['DistributionRow'];
 export type EdgeView = components['schemas']['EdgeView'];
 export type Experiment = components['schemas']['Experiment'];
 export type ExperimentDefinition = components['schemas']['ExperimentDefinition'];
@@ -4256,6 +4491,8 @@ export type ModelCalls = components['schemas']['ModelCalls'];
 export type ModelHealthView = components['schemas']['ModelHealthView'];
 export type ModelRow = components['schemas']['ModelRow'];
 export type ModelUse = components['schemas']['ModelUse'];
+export type PartFigures = components['schemas']['PartFigures'];
+export type PartsRow = components['schemas']['PartsRow'];
 export type PathStep = components['schemas']['PathStep'];
 export type PerformanceFigures = components['schemas']['PerformanceFigures'];
 export type PerformanceRow = components['schemas']['PerformanceRow'];
@@ -4289,6 +4526,7 @@ export type SplitView = components['schemas']['SplitView'];
 export type TokenSums = components['schemas']['TokenSums'];
 export type TraceDetail = components['schemas']['TraceDetail'];
 export type TraceView = components['schemas']['TraceView'];
+export type TurnView = components['schemas']['TurnView'];
 export type Usage = components['schemas']['Usage'];
 export type UserView = components['schemas']['UserView'];
 export type VariantView = components['schemas']['VariantView'];
@@ -4800,6 +5038,8 @@ export interface operations {
                 readonly min_cost_usd?: string;
                 /** @description With at least so many turns. */
                 readonly min_turns?: number;
+                /** @description With this in its name, in whatever case. */
+                readonly named?: string;
             };
             readonly header?: never;
             readonly path?: never;
@@ -5351,6 +5591,167 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["FreshnessAnswer"];
+                };
+            };
+            /** @description What went wrong (RFC 9457) */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly parts_api_v1_analytics_latency_parts_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description From when, RFC 3339; included. */
+                readonly from?: string;
+                /** @description Until when, RFC 3339; not included. Default: now. */
+                readonly to?: string;
+                /** @description Instead of from and to: 90m, 24h, 7d, 30d. */
+                readonly last?: string;
+                /** @description json or csv; without it what `Accept` prefers, else json. */
+                readonly format?: "json" | "csv";
+                /** @description Rows a page; without it 1000, as CSV all. */
+                readonly limit?: number;
+                /** @description The `next` of the page before, with the same question. */
+                readonly cursor?: string;
+                readonly tenant?: readonly string[];
+                readonly provider?: readonly string[];
+                /** @description As the provider answered, else as asked. */
+                readonly model?: readonly string[];
+                readonly operation?: readonly string[];
+                readonly user?: readonly string[];
+                readonly api_key?: readonly string[];
+                readonly conversation?: readonly string[];
+                readonly status?: readonly string[];
+                readonly source?: readonly string[];
+                readonly experiment?: readonly string[];
+                readonly variant?: readonly string[];
+                readonly prompt_version?: readonly string[];
+                /** @description Calls with this tag: `tag:team=search`. */
+                readonly "tag:{key}"?: {
+                    readonly [key: string]: readonly string[];
+                };
+                /** @description By what; without it all calls together. */
+                readonly group_by?: "provider" | "model" | "tenant" | "operation" | "status";
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AnalyticsAnswer_PartsRow_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457) */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly distribution_api_v1_analytics_latency_distribution_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description From when, RFC 3339; included. */
+                readonly from?: string;
+                /** @description Until when, RFC 3339; not included. Default: now. */
+                readonly to?: string;
+                /** @description Instead of from and to: 90m, 24h, 7d, 30d. */
+                readonly last?: string;
+                /** @description json or csv; without it what `Accept` prefers, else json. */
+                readonly format?: "json" | "csv";
+                /** @description Rows a page; without it 1000, as CSV all. */
+                readonly limit?: number;
+                /** @description The `next` of the page before, with the same question. */
+                readonly cursor?: string;
+                readonly tenant?: readonly string[];
+                readonly provider?: readonly string[];
+                /** @description As the provider answered, else as asked. */
+                readonly model?: readonly string[];
+                readonly operation?: readonly string[];
+                readonly user?: readonly string[];
+                readonly api_key?: readonly string[];
+                readonly conversation?: readonly string[];
+                readonly status?: readonly string[];
+                readonly source?: readonly string[];
+                readonly experiment?: readonly string[];
+                readonly variant?: readonly string[];
+                readonly prompt_version?: readonly string[];
+                /** @description Calls with this tag: `tag:team=search`. */
+                readonly "tag:{key}"?: {
+                    readonly [key: string]: readonly string[];
+                };
+                readonly granularity?: "none" | "minute" | "hour" | "day" | "month";
+                /** @description latency: sent to the last byte; ttft: to the first token. */
+                readonly of?: "latency" | "ttft";
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AnalyticsAnswer_DistributionRow_"];
+                };
+            };
+            /** @description What went wrong (RFC 9457) */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly turns_api_v1_analytics_conversations__conversation_id__get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Only this tenant's; a key sees its own only. */
+                readonly tenant?: string;
+                /** @description Turns a page. */
+                readonly limit?: number;
+                /** @description The `next` of the page before. */
+                readonly cursor?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly conversation_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ConversationTurns"];
                 };
             };
             /** @description What went wrong (RFC 9457) */
