@@ -18,11 +18,12 @@ Step = Callable[[datetime], object]
 
 @dataclass(frozen=True, slots=True)
 class Rolled:
-    """What holds: hours, days, and days as far as they are summed by one more dimension."""
+    """What holds: hours, days, days as far as they are summed by one more dimension, and hours by one more."""
 
     hours: Set[datetime]
     days: Set[datetime]
     days_by: Mapping[datetime, datetime]
+    hours_by: Set[datetime] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +51,34 @@ def step_of(granularity: Granularity, zone: str, shift: timedelta) -> Step:
 def segments(period: Window, rolled: Rolled, step: Step) -> Segments:
     """Days first, then hours; the rest is read from the minutes."""
     days = [day for day in _starts(period, DAY, rolled.days) if step(day) == step(day + DAY - _INSTANT)]
-    left = _between(period, [Window(day, day + DAY) for day in days])
-    hours = [
-        hour
-        for part in left
-        for hour in _starts(part, HOUR, rolled.hours)
-        if step(hour) == step(hour + HOUR - _INSTANT)
-    ]
-    taken = [*(Window(day, day + DAY) for day in days), *(Window(hour, hour + HOUR) for hour in hours)]
-    return Segments(days, hours, _between(period, taken))
+    taken = [Window(day, day + DAY) for day in days]
+    hours = _hours(period, taken, rolled.hours, step)
+    return Segments(days, hours, _between(period, [*taken, *_whole(hours)]))
 
 
 def segments_by(period: Window, rolled: Rolled, step: Step) -> Segments:
-    """Days, each as far as it is summed; the rest is read from the facts."""
+    """Days, each as far as it is summed, then hours; the rest is read from the facts."""
     taken = [
         Window(day, until)
         for day, until in rolled.days_by.items()
         if period.start <= day and until <= period.end and step(day) == step(until - _INSTANT)
     ]
-    return Segments(sorted(part.start for part in taken), [], _between(period, taken))
+    hours = _hours(period, taken, rolled.hours_by, step)
+    return Segments(sorted(part.start for part in taken), hours, _between(period, [*taken, *_whole(hours)]))
+
+
+def _hours(period: Window, taken: Iterable[Window], held: Set[datetime], step: Step) -> list[datetime]:
+    """Those that hold, in what is left of a period."""
+    return [
+        hour
+        for part in _between(period, taken)
+        for hour in _starts(part, HOUR, held)
+        if step(hour) == step(hour + HOUR - _INSTANT)
+    ]
+
+
+def _whole(hours: Iterable[datetime]) -> list[Window]:
+    return [Window(hour, hour + HOUR) for hour in hours]
 
 
 def _starts(period: Window, length: timedelta, held: Set[datetime]) -> list[datetime]:

@@ -18,7 +18,7 @@ from asyncpg import Record
 from observatory.adapters.postgres.pool import Connection, Pool
 from observatory.adapters.postgres.queries import load_queries
 from observatory.rules.periods import Granularity, Window
-from observatory.rules.segments import Rolled, Segments, segments, segments_by, step_of
+from observatory.rules.segments import DAY, Rolled, Segments, segments, segments_by, step_of
 from observatory.rules.sketch import percentiles
 
 _SQL = load_queries("observatory.adapters.postgres", "analytics.sql")
@@ -51,6 +51,8 @@ _VALUES = {
     "p95": "ledger.hist_quantile(latency_hist, 0.95)",
 }  # fmt: skip
 _IN_PERIOD = "coalesce(max(({value})::numeric) FILTER (WHERE era = {era}), 0)"
+_ROLLUPS = ["rollup_1h", "rollup_1d", "rollup_1h_totals", "rollup_1d_totals"]
+_ROLLUPS_BY = ["rollup_1h_by", "rollup_1d_by"]
 _BRANCHES = 8
 """Parts of a period that are read each by itself; more are read together."""
 
@@ -198,16 +200,17 @@ async def _statement(connection: Connection, question: Question) -> tuple[str, l
         eras.append((1, question.period.before, question.period.length))
     cells: list[str] = []
     durations: list[str] = []
+    rollups = asked <= _IN_ROLLUPS.keys()
     for era, period, shift in eras:
-        rolled = await _rolled(connection, period)
+        held = await _held(connection, period, rollups=rollups, within_days=_within_days(question, shift))
         step = step_of(question.granularity, question.zone, shift)
         writing = _Cells(question, arguments, era, shift)
-        if asked <= _IN_ROLLUPS.keys():
-            parts = _of_rollups(segments(period, rolled.sums, step), rolled, _totals_of(asked), arguments)
+        if rollups:
+            parts = _of_rollups(segments(period, held.sums, step), held, _totals_of(asked), arguments)
         else:
             by = _one_more(asked)
-            held = rolled.sums if by is not None else Rolled(frozenset(), frozenset(), {})
-            parts = _of_facts(segments_by(period, held, step), arguments, by)
+            sums = held.sums if by is not None else Rolled(frozenset(), frozenset(), {})
+            parts = _of_facts(segments_by(period, sums, step), arguments, by)
         for part in parts:
             placeholders = writing.placeholders(part)
             cells.append(_SQL["cells"].format(**placeholders))
@@ -225,15 +228,26 @@ class _Held:
     @property
     def sums(self) -> Rolled:
         """Which parts of a period are summed at all."""
-        hours, days, days_by = (self.tables[name] for name in ("rollup_1h", "rollup_1d", "rollup_1d_by"))
-        return Rolled(hours.keys(), days.keys(), days_by)
+        tables = self.tables
+        hours, days, hours_by = (tables[name].keys() for name in ("rollup_1h", "rollup_1d", "rollup_1h_by"))
+        return Rolled(hours, days, tables["rollup_1d_by"], hours_by)
 
 
-async def _rolled(connection: Connection, period: Window) -> _Held:
+async def _held(connection: Connection, period: Window, *, rollups: bool, within_days: bool) -> _Held:
+    days, names = ("rollup_1d", _ROLLUPS) if rollups else ("rollup_1d_by", _ROLLUPS_BY)
     tables: dict[str, dict[datetime, datetime]] = defaultdict(dict)
-    for sums, bucket, until in await connection.fetch(_SQL["rolled"], period.start, period.end):
+    for sums, bucket, until in await connection.fetch(
+        _SQL["rolled"], period.start, period.end, names, within_days, days
+    ):
         tables[sums][bucket] = until
     return _Held(tables)
+
+
+def _within_days(question: Question, shift: timedelta) -> bool:
+    """Whether a step of the answer may begin within a day in UTC."""
+    if question.granularity in ("day", "month"):
+        return question.zone != "UTC" or bool(shift % DAY)
+    return question.granularity != "none"
 
 
 def _totals_of(asked: set[str]) -> str | None:
@@ -271,9 +285,10 @@ def _of_rollups(parts: Segments, held: _Held, kind: str | None, arguments: _Argu
 
 
 def _of_facts(parts: Segments, arguments: _Arguments, by: str | None) -> Iterator[_Part]:
-    if parts.days and by is not None:
-        where = f"{_at(parts.days, arguments)} AND c.dimension = '{by}'"
-        yield _Part("rollup_1d_by", "bucket", where, {**_IN_ROLLUPS, by: "value"})
+    for table, starts in (("rollup_1d_by", parts.days), ("rollup_1h_by", parts.hours)):
+        if starts and by is not None:
+            where = f"{_at(starts, arguments)} AND c.dimension = '{by}'"
+            yield _Part(table, "bucket", where, {**_IN_ROLLUPS, by: "value"})
     for where in _ranges("started_at", parts.rest, arguments):
         yield _Part("counted_calls", "started_at", where, _IN_FACTS, "fact_durations")
 

@@ -2,8 +2,13 @@
 -- period, what they are grouped by (k0, k1, …), and the order. Whatever comes from a client is an argument.
 
 -- name: rolled
-SELECT sums, bucket, until FROM ledger.rolled
- WHERE until > bucket AND bucket >= $1::timestamptz AND bucket < $2
+-- Of the tables $3 what holds from $1 to $2; unless $4 of the hours only those that are in no day of $5 that can be used.
+SELECT sums, bucket, until FROM ledger.rolled AS r
+ WHERE until > bucket AND bucket >= $1::timestamptz AND bucket < $2::timestamptz AND sums = ANY ($3::text[])
+   AND ($4 OR sums NOT LIKE 'rollup_1h%' OR NOT EXISTS (
+     SELECT FROM ledger.rolled AS d
+      WHERE d.sums = $5 AND d.bucket = date_trunc('day', r.bucket, 'UTC') AND d.bucket >= $1 AND d.until <= $2
+        AND d.until > r.bucket))
 
 -- name: cells
 -- Of {table}; {where} names the rows of the part.

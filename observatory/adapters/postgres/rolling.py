@@ -49,6 +49,7 @@ async def roll(pool: Pool, over: datetime) -> int:
             await connection.execute(_SQL["forget"], timeout=_QUERY_S)
             done = await _roll_all(connection, "rollup_1h", "hours_to_roll", over, HOURS_A_TURN)
             done += await _roll_all(connection, "rollup_1d", "days_to_roll", over, HOURS_A_TURN)
+            done += await _roll_all(connection, "rollup_1h_by", "hours_by_to_roll", over, HOURS_A_TURN)
             done += await _roll_all(connection, "rollup_1d_by", "days_by_to_roll", over, DAYS_A_TURN)
             return done or await _roll_totals(connection, over)
         finally:
@@ -108,6 +109,7 @@ async def _roll_one(connection: Connection, sums: str, bucket: _Bucket) -> bool:
 
 
 async def _fill(connection: Connection, sums: str, start: datetime, since: datetime, until: datetime) -> None:
-    statement = _SQL[f"fill_{sums}"].format(summing=_SQL["summing"], summing_calls=_SQL["summing_calls"])
+    parts = {name: _SQL[name] for name in ("summing", "summing_hours", "summing_calls")}
+    statement = _SQL[f"fill_{sums}"].format(**parts)
     bounds: Sequence[datetime] = (start, since, until) if sums == "rollup_1d_by" else (start, until)
     await connection.execute(statement, *bounds, timeout=_QUERY_S)

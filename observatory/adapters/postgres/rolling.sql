@@ -30,6 +30,15 @@ SELECT bucket, until FROM ledger.rolled s
    AND NOT EXISTS (SELECT FROM ledger.rolled r WHERE r.bucket = s.bucket AND r.sums = $4 AND r.until > r.bucket)
  ORDER BY bucket DESC LIMIT $2
 
+-- name: hours_by_to_roll
+-- Hours of days with facts that were over before $1 and are not summed, the newest first, $2 at most.
+SELECT h AS bucket, h + interval '1 hour' AS until
+  FROM (SELECT DISTINCT date_trunc('day', range_start, 'UTC') AS d FROM timescaledb_information.chunks
+         WHERE hypertable_schema = 'ledger' AND hypertable_name = 'calls') AS days,
+       generate_series(d, least(d + interval '23 hours', $1::timestamptz - interval '1 hour'), interval '1 hour') AS h
+ WHERE NOT EXISTS (SELECT FROM ledger.rolled r WHERE r.bucket = h AND r.sums = 'rollup_1h_by' AND r.until > h)
+ ORDER BY h DESC LIMIT $2
+
 -- name: days_by_to_roll
 -- Days with facts that are not summed as far as they were over before $1, the newest first, $2 at most.
 SELECT d AS bucket, least(d + interval '1 day', $1::timestamptz) AS until
@@ -53,12 +62,15 @@ SELECT pg_current_xact_id()::text
 SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8
 
 -- name: summed_until
--- Null when the announcement is gone, or that of one of a day's hours, or of what totals are made of.
+-- Null when the announcement is gone, or that of one of the hours that are to be added up, or of what totals are made of.
 SELECT until FROM ledger.rolled r
  WHERE sums = $1 AND bucket = $2 AND extending_to = $3
    AND (sums <> 'rollup_1d' OR 24 = (
      SELECT count(*) FROM ledger.rolled h
       WHERE h.sums = 'rollup_1h' AND h.until > h.bucket AND h.bucket >= r.bucket AND h.bucket < r.extending_to))
+   AND (sums <> 'rollup_1d_by' OR extract(epoch FROM extending_to - until) / 3600 = (
+     SELECT count(*) FROM ledger.rolled h
+      WHERE h.sums = 'rollup_1h_by' AND h.until > h.bucket AND h.bucket >= r.until AND h.bucket < r.extending_to))
    AND (sums NOT LIKE '%\_totals' OR EXISTS (
      SELECT FROM ledger.rolled s
       WHERE s.bucket = r.bucket AND s.sums || '_totals' = r.sums AND s.until > s.bucket))
@@ -78,6 +90,9 @@ DELETE FROM ledger.rollup_1h_totals WHERE bucket = $1
 -- name: clear_rollup_1d_totals
 DELETE FROM ledger.rollup_1d_totals WHERE bucket = $1
 
+-- name: clear_rollup_1h_by
+DELETE FROM ledger.rollup_1h_by WHERE bucket = $1
+
 -- name: clear_rollup_1d_by
 DELETE FROM ledger.rollup_1d_by WHERE bucket = $1
 
@@ -89,6 +104,18 @@ sum(cache_write_5m_tokens)::bigint, sum(cache_write_1h_tokens)::bigint, sum(outp
 sum(reasoning_tokens)::bigint, sum(input_audio_tokens)::bigint, sum(output_audio_tokens)::bigint,
 sum(input_image_tokens)::bigint, sum(cost_usd), sum(estimated_cost_usd),
 ledger.hist_union(latency_ms_hist), ledger.hist_union(ttft_ms_hist)
+
+-- name: summing_hours
+-- As `summing`; small histograms are put one after the other, which says the same.
+sum(calls)::bigint, sum(errors)::bigint, sum(unpriced_calls)::bigint, sum(estimated_calls)::bigint,
+sum(not_sent_calls)::bigint, sum(uncached_input_tokens)::bigint, sum(cache_read_tokens)::bigint,
+sum(cache_write_5m_tokens)::bigint, sum(cache_write_1h_tokens)::bigint, sum(output_tokens)::bigint,
+sum(reasoning_tokens)::bigint, sum(input_audio_tokens)::bigint, sum(output_audio_tokens)::bigint,
+sum(input_image_tokens)::bigint, sum(cost_usd), sum(estimated_cost_usd),
+CASE WHEN sum(cardinality(latency_ms_hist)) > 64 THEN ledger.hist_compact(ledger.hist_concat(latency_ms_hist))
+     ELSE ledger.hist_concat(latency_ms_hist) END,
+CASE WHEN sum(cardinality(ttft_ms_hist)) > 64 THEN ledger.hist_compact(ledger.hist_concat(ttft_ms_hist))
+     ELSE ledger.hist_concat(ttft_ms_hist) END
 
 -- name: fill_rollup_1h
 -- The hour from $1 up to $2.
@@ -155,17 +182,17 @@ CASE WHEN count(ttft_index) > 64
      ELSE coalesce(array_agg((ttft_index::bigint << 40) + 1) FILTER (WHERE ttft_index IS NOT NULL), '{}')
 END AS ttft_ms_hist
 
--- name: fill_rollup_1d_by
--- Adds the facts from $2 up to $3 to the day $1: users by themselves, of whom there are many; everything else first
+-- name: fill_rollup_1h_by
+-- The facts of the hour from $1 up to $2: users by themselves, of whom there are many; everything else first
 -- together, which makes few groups, and then one by one.
 WITH together AS MATERIALIZED (
   SELECT tenant_id, provider, model, operation, api_key_id, status, source, experiment_id, variant_id, prompt_version,
          {summing_calls}
-    FROM ledger.counted_calls WHERE started_at >= $2 AND started_at < $3
+    FROM ledger.counted_calls WHERE started_at >= $1 AND started_at < $2
    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 ), groups AS (
   SELECT 'user' AS dimension, user_id AS value, tenant_id, provider, model, operation, {summing_calls}
-    FROM ledger.counted_calls WHERE started_at >= $2 AND started_at < $3
+    FROM ledger.counted_calls WHERE started_at >= $1 AND started_at < $2
    GROUP BY 2, 3, 4, 5, 6
   UNION ALL
   SELECT d.dimension, d.value, tenant_id, provider, model, operation, {summing}
@@ -174,7 +201,7 @@ WITH together AS MATERIALIZED (
                          ('variant', variant_id), ('prompt_version', prompt_version)) AS d (dimension, value)
    GROUP BY 1, 2, 3, 4, 5, 6
 )
-INSERT INTO ledger.rollup_1d_by AS r
+INSERT INTO ledger.rollup_1h_by
   (name, bucket, dimension, value, tenant_id, provider, model, operation, calls, errors, unpriced_calls, estimated_calls,
    not_sent_calls, uncached_input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
    output_tokens, reasoning_tokens, input_audio_tokens, output_audio_tokens, input_image_tokens, cost_usd,
@@ -182,6 +209,17 @@ INSERT INTO ledger.rollup_1d_by AS r
 SELECT sha256(convert_to(jsonb_build_array(dimension, value, tenant_id, provider, model, operation)::text, 'UTF8')),
        $1, groups.*
   FROM groups
+
+-- name: fill_rollup_1d_by
+-- Adds the hours from $2 up to $3 to the day $1.
+INSERT INTO ledger.rollup_1d_by AS r
+  (name, bucket, dimension, value, tenant_id, provider, model, operation, calls, errors, unpriced_calls, estimated_calls,
+   not_sent_calls, uncached_input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+   output_tokens, reasoning_tokens, input_audio_tokens, output_audio_tokens, input_image_tokens, cost_usd,
+   estimated_cost_usd, latency_ms_hist, ttft_ms_hist)
+SELECT name, $1, dimension, value, tenant_id, provider, model, operation, {summing_hours}
+  FROM ledger.rollup_1h_by WHERE bucket >= $2 AND bucket < $3
+ GROUP BY name, dimension, value, tenant_id, provider, model, operation
 ON CONFLICT (bucket, name) DO UPDATE SET
   calls = r.calls + excluded.calls,
   errors = r.errors + excluded.errors,
@@ -207,11 +245,14 @@ ON CONFLICT (bucket, name) DO UPDATE SET
     ELSE r.ttft_ms_hist || excluded.ttft_ms_hist END
 
 -- name: forget
--- Days whose facts are no longer kept.
+-- Hours and days whose facts are no longer kept.
 WITH oldest AS (
   SELECT date_trunc('day', min(range_start), 'UTC') AS day FROM timescaledb_information.chunks
    WHERE hypertable_schema = 'ledger' AND hypertable_name = 'calls'
 ), forgotten AS (
-  DELETE FROM ledger.rolled r USING oldest WHERE r.sums = 'rollup_1d_by' AND r.bucket < oldest.day
+  DELETE FROM ledger.rolled r USING oldest
+   WHERE r.sums IN ('rollup_1h_by', 'rollup_1d_by') AND r.bucket < oldest.day
+), hours AS (
+  DELETE FROM ledger.rollup_1h_by r USING oldest WHERE r.bucket < oldest.day
 )
 DELETE FROM ledger.rollup_1d_by r USING oldest WHERE r.bucket < oldest.day

@@ -1,6 +1,6 @@
 -- name: rolled_differences
--- Hours and days that hold, from $1 on, against what they sum: hours, days and totals of both against the minutes, days by
--- user against the facts, days by anything else against all facts of their group. The first $2 differences and how many
+-- Hours and days that hold, from $1 on, against what they sum: hours, days and totals of both against the minutes, hours
+-- and days by user against the facts, by anything else against all facts of their group. The first $2 differences and how many
 -- there are.
 WITH held AS (
   SELECT sums, bucket, until FROM ledger.rolled WHERE until > bucket AND bucket >= $1
@@ -10,14 +10,20 @@ WITH held AS (
          sum(cost_usd) AS cost_usd, sum({tokens})::bigint AS tokens
     FROM ledger.rollup_1m WHERE bucket >= $1
    GROUP BY 1, 2, 3, 4, 5
-), facts AS (
-  SELECT h.bucket, c.user_id, c.tenant_id, c.provider, c.model, c.operation, sum(calls)::bigint AS calls,
-         sum(errors)::bigint AS errors, sum(not_sent_calls)::bigint AS not_sent, sum(cost_usd) AS cost_usd,
-         sum({tokens})::bigint AS tokens
-    FROM (SELECT *, date_trunc('day', started_at, 'UTC') AS day FROM ledger.counted_calls WHERE started_at >= $1
-           OFFSET 0) AS c  -- read once and then joined, not day by day
-    JOIN held h ON h.sums = 'rollup_1d_by' AND h.bucket = c.day AND c.started_at < h.until
+), hourly AS (
+  SELECT date_trunc('hour', started_at, 'UTC') AS hour, user_id, tenant_id, provider, model, operation,
+         sum(calls)::bigint AS calls, sum(errors)::bigint AS errors, sum(not_sent_calls)::bigint AS not_sent,
+         sum(cost_usd) AS cost_usd, sum({tokens})::bigint AS tokens
+    FROM ledger.counted_calls WHERE started_at >= $1
    GROUP BY 1, 2, 3, 4, 5, 6
+), facts AS (
+  SELECT h.sums, h.bucket, c.user_id, c.tenant_id, c.provider, c.model, c.operation, sum(calls)::bigint AS calls,
+         sum(errors)::bigint AS errors, sum(not_sent)::bigint AS not_sent, sum(cost_usd) AS cost_usd,
+         sum(tokens)::bigint AS tokens
+    FROM (SELECT *, unnest(ARRAY['rollup_1h_by', 'rollup_1d_by']) AS by,
+                 unnest(ARRAY[hour, date_trunc('day', hour, 'UTC')]) AS start FROM hourly) AS c
+    JOIN held h ON h.sums = c.by AND h.bucket = c.start AND c.hour < h.until
+   GROUP BY 1, 2, 3, 4, 5, 6, 7
 ), wanted AS (
   SELECT h.sums, h.bucket, NULL AS dimension, NULL AS value, tenant_id, provider, model, operation, calls, errors,
          not_sent, cost_usd, tokens
@@ -38,14 +44,14 @@ WITH held AS (
            AS t (kind, tenant_id, provider, model, operation)
    GROUP BY 1, 2, 3, 5, 6, 7, 8
   UNION ALL
-  SELECT 'rollup_1d_by', bucket, 'user', user_id, tenant_id, provider, model, operation, calls, errors, not_sent,
+  SELECT sums, bucket, 'user', user_id, tenant_id, provider, model, operation, calls, errors, not_sent,
          cost_usd, tokens
     FROM facts
   UNION ALL
-  SELECT 'rollup_1d_by', bucket, dimension, NULL, tenant_id, provider, model, operation, sum(calls)::bigint,
+  SELECT sums, bucket, dimension, NULL, tenant_id, provider, model, operation, sum(calls)::bigint,
          sum(errors)::bigint, sum(not_sent)::bigint, sum(cost_usd), sum(tokens)::bigint
     FROM facts, unnest(ARRAY['api_key', 'status', 'source', 'experiment', 'variant', 'prompt_version']) AS dimension
-   GROUP BY bucket, dimension, tenant_id, provider, model, operation
+   GROUP BY sums, bucket, dimension, tenant_id, provider, model, operation
 ), found AS (
   SELECT h.sums, bucket, NULL AS dimension, NULL AS value, tenant_id, provider, model, operation, calls, errors,
          not_sent_calls AS not_sent, cost_usd, {tokens} AS tokens
@@ -66,6 +72,11 @@ WITH held AS (
   SELECT h.sums, bucket, dimension, CASE WHEN dimension = 'user' THEN value END, tenant_id, provider, model, operation,
          sum(calls)::bigint, sum(errors)::bigint, sum(not_sent_calls)::bigint, sum(cost_usd), sum({tokens})::bigint
     FROM ledger.rollup_1d_by JOIN held h USING (bucket) WHERE h.sums = 'rollup_1d_by'
+   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+  UNION ALL
+  SELECT h.sums, bucket, dimension, CASE WHEN dimension = 'user' THEN value END, tenant_id, provider, model, operation,
+         sum(calls)::bigint, sum(errors)::bigint, sum(not_sent_calls)::bigint, sum(cost_usd), sum({tokens})::bigint
+    FROM ledger.rollup_1h_by JOIN held h USING (bucket) WHERE h.sums = 'rollup_1h_by'
    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 ), sides AS (
   SELECT 1 AS side, * FROM found UNION ALL SELECT -1, * FROM wanted

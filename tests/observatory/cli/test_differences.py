@@ -105,7 +105,9 @@ async def test_a_rollup_that_is_not_the_sum_of_its_facts_is_found(world: World, 
     assert after != before
 
 
-@pytest.mark.parametrize("table", ["rollup_1h", "rollup_1d", "rollup_1d_by", "rollup_1h_totals", "rollup_1d_totals"])
+@pytest.mark.parametrize(
+    "table", ["rollup_1h", "rollup_1d", "rollup_1h_by", "rollup_1d_by", "rollup_1h_totals", "rollup_1d_totals"]
+)
 async def test_sums_of_hours_and_days_that_are_not_those_of_what_they_sum_are_found(
     world: World, calls: list[Call], table: str
 ) -> None:

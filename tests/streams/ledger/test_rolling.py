@@ -55,7 +55,8 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
     made = await open_pool(database_url, size=4, application="test")
     await made.execute(
         """TRUNCATE ledger.calls, ledger.rollup_1m, ledger.sink_offsets, ledger.rolled, ledger.rollup_1h,
-           ledger.rollup_1d, ledger.rollup_1d_by, ledger.rollup_1h_totals, ledger.rollup_1d_totals"""
+           ledger.rollup_1d, ledger.rollup_1d_by, ledger.rollup_1h_totals, ledger.rollup_1d_totals,
+           ledger.rollup_1h_by"""
     )
     yield made
     await made.close()
@@ -100,19 +101,20 @@ async def assert_sums_are_facts(pool: Pool) -> None:
                 f"""SELECT date_trunc('{step}', started_at, 'UTC'), {names}, {SUMS} FROM ledger.counted_calls
                      WHERE date_trunc('{step}', started_at, 'UTC') IN ({held}) GROUP BY 1, 2, 3, 4, 5""",
             )
-    for dimension, column in (("user", "user_id"), ("api_key", "api_key_id"), ("status", "status")):
-        assert await rows(
-            pool,
-            f"""SELECT bucket, value, {KEYS}, {SUMS} FROM ledger.rollup_1d_by JOIN ledger.rolled USING (bucket)
-                 WHERE dimension = '{dimension}' AND sums = 'rollup_1d_by' AND until > bucket
-                 GROUP BY bucket, value, {KEYS}""",
-        ) == await rows(
-            pool,
-            f"""SELECT bucket, {column}, {KEYS}, {SUMS}
-                  FROM ledger.counted_calls
-                  JOIN ledger.rolled ON started_at >= bucket AND started_at < until AND sums = 'rollup_1d_by'
-                 GROUP BY bucket, {column}, {KEYS}""",
-        )
+    for table in ("rollup_1h_by", "rollup_1d_by"):
+        for dimension, column in (("user", "user_id"), ("api_key", "api_key_id"), ("status", "status")):
+            assert await rows(
+                pool,
+                f"""SELECT bucket, value, {KEYS}, {SUMS} FROM ledger.{table} JOIN ledger.rolled USING (bucket)
+                     WHERE dimension = '{dimension}' AND sums = '{table}' AND until > bucket
+                     GROUP BY bucket, value, {KEYS}""",
+            ) == await rows(
+                pool,
+                f"""SELECT bucket, {column}, {KEYS}, {SUMS}
+                      FROM ledger.counted_calls
+                      JOIN ledger.rolled ON started_at >= bucket AND started_at < until AND sums = '{table}'
+                     GROUP BY bucket, {column}, {KEYS}""",
+            )
 
 
 async def held(pool: Pool, sums: str) -> set[datetime]:
@@ -127,7 +129,7 @@ async def test_sums_are_the_facts_and_follow_what_comes_late(pool: Pool) -> None
     assert await held(pool, "rollup_1h") == {YESTERDAY + n * HOUR for n in range(30)}
     assert await held(pool, "rollup_1d") == {YESTERDAY}
     assert await held(pool, "rollup_1d_by") == {YESTERDAY, TODAY}
-    assert await held(pool, "rollup_1h_totals") == await held(pool, "rollup_1h")
+    assert await held(pool, "rollup_1h_totals") == await held(pool, "rollup_1h_by") == await held(pool, "rollup_1h")
     assert await held(pool, "rollup_1d_totals") == {YESTERDAY}
     await assert_sums_are_facts(pool)
     assert await pool.fetchval("SELECT sum(calls) FROM ledger.rollup_1h") == 160
@@ -139,7 +141,7 @@ async def test_sums_are_the_facts_and_follow_what_comes_late(pool: Pool) -> None
     assert await held(pool, "rollup_1h") == {YESTERDAY + n * HOUR for n in range(1, 30)} - {hour}
     assert await held(pool, "rollup_1d") == set()
     assert await held(pool, "rollup_1d_by") == {TODAY}
-    assert await held(pool, "rollup_1h_totals") == await held(pool, "rollup_1h")
+    assert await held(pool, "rollup_1h_totals") == await held(pool, "rollup_1h_by") == await held(pool, "rollup_1h")
     assert await held(pool, "rollup_1d_totals") == set()
     await assert_sums_are_facts(pool)
     await roll_all(pool)
