@@ -14,6 +14,7 @@ from schemas.experiments import Experiment
 from schemas.http_analytics import AnalyticsAnswer
 from schemas.http_experiments import ComparisonRow, ExperimentResults, ExperimentsParameters
 from workers.gateway.analytics_answers import csv_answer, json_answer, one_by_one, wants_csv
+from workers.gateway.analytics_desk import AnalyticsDesk
 from workers.gateway.analytics_query import Asked, asked, described_query, parameters_of, tenant_of
 from workers.gateway.api_bodies import Asker
 from workers.gateway.api_experiments import ExperimentId, run
@@ -22,7 +23,7 @@ from workers.gateway.database import Database
 DEFAULT_EXPERIMENTS = 20
 
 
-def experiment_results_router(database: Database) -> APIRouter:
+def experiment_results_router(database: Database, desk: AnalyticsDesk) -> APIRouter:
     """The endpoints."""
     router = APIRouter(prefix="/api/v1/analytics/experiments", tags=["analytics"])
     query = Annotated[ExperimentsParameters, Depends(parameters_of(ExperimentsParameters))]
@@ -45,7 +46,7 @@ def experiment_results_router(database: Database) -> APIRouter:
         found = _page(_asked_for(known, question.period, parameters.state), question)
         last = found[limit - 1] if len(found) > limit else None
         following = question.next(*_position(last)) if last else None
-        watermark, results = await database.run_or_refuse(lambda pool: _results(pool, found[:limit]))
+        watermark, results = await desk.read(lambda pool: _results(pool, found[:limit]))
         rows = [row for one in results for row in rows_of(one)]
         if wants_csv(request, parameters):
             return csv_answer(ComparisonRow, question.period, watermark, one_by_one(rows), following=following)
@@ -55,7 +56,7 @@ def experiment_results_router(database: Database) -> APIRouter:
     async def get(access: Asker, experiment_id: ExperimentId) -> ExperimentResults:
         """One experiment: its variants, every comparison, whether the split is right, and the verdict in words."""
         experiment = await run(database, lambda store: store.get(access.tenant_id, experiment_id))
-        return view_of(await database.run_or_refuse(lambda pool: results_of(pool, experiment)))
+        return view_of(await desk.read(lambda pool: results_of(pool, experiment)))
 
     return router
 

@@ -13,15 +13,15 @@ from observatory.rules.recommendations import advice
 from schemas.http_analytics import DEFAULT_ROWS, MAX_ROWS, AnalyticsAnswer
 from schemas.http_recommendations import RecommendationRow, RecommendationsParameters
 from workers.gateway.analytics_answers import csv_answer, json_answer, one_by_one, wants_csv
+from workers.gateway.analytics_desk import AnalyticsDesk
 from workers.gateway.analytics_query import Position, asked, described_query, parameters_of, tenant_of, unfit
 from workers.gateway.api_bodies import Asker
-from workers.gateway.database import Database
 from workers.gateway.refusals import invalid
 
 _SUBJECTS = ("provider", "model", "instead", "prompt_hash", "cause")
 
 
-def recommendations_router(database: Database) -> APIRouter:
+def recommendations_router(desk: AnalyticsDesk) -> APIRouter:
     """The endpoint."""
     router = APIRouter(prefix="/api/v1/analytics", tags=["analytics"])
     query = Annotated[RecommendationsParameters, Depends(parameters_of(RecommendationsParameters))]
@@ -41,8 +41,8 @@ def recommendations_router(database: Database) -> APIRouter:
         as_csv = wants_csv(request, parameters)
         limit = parameters.limit or (MAX_ROWS if as_csv else DEFAULT_ROWS)
         after = _after(question.after)
-        run = await database.run_or_refuse(last_run)
-        found = await database.run_or_refuse(
+        run = await desk.read(last_run)
+        found = await desk.read(
             lambda pool: page(pool, tenants=tenants, kind=parameters.kind, after=after, limit=limit + 1)
         )
         last = found[limit - 1] if len(found) > limit else None

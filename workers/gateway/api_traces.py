@@ -10,16 +10,16 @@ from schemas.http_analytics import AnalyticsAnswer
 from schemas.http_traces import SpanParameters, TraceDetail, TraceParameters, TraceView
 from workers.gateway.access import Access
 from workers.gateway.analytics_answers import csv_answer, json_answer, one_by_one, wants_csv
+from workers.gateway.analytics_desk import AnalyticsDesk
 from workers.gateway.analytics_query import Asked, Position, asked, described_query, parameters_of, tenant_of
 from workers.gateway.api_bodies import Asker, decode_cursor, encode_cursor, number_in
-from workers.gateway.database import Database
 from workers.gateway.refusals import invalid, not_found
 
 DEFAULT_TRACES = 50
 TraceName = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 
-def traces_router(database: Database) -> APIRouter:
+def traces_router(desk: AnalyticsDesk) -> APIRouter:
     """The endpoints."""
     router = APIRouter(prefix="/api/v1/traces", tags=["traces"])
     query = Annotated[TraceParameters, Depends(parameters_of(TraceParameters))]
@@ -35,8 +35,8 @@ def traces_router(database: Database) -> APIRouter:
         wanted = _filter(parameters, question, _tenant(access, parameters.tenant))
         after = _after(question.after)
         # Asked first: what comes in between is in the answer and beyond what it promises.
-        watermark = await database.run_or_refuse(lambda pool: Traces(pool).until())
-        found = await database.run_or_refuse(lambda pool: Traces(pool).page(wanted, after, limit + 1))
+        watermark = await desk.read(lambda pool: Traces(pool).until())
+        found = await desk.read(lambda pool: Traces(pool).page(wanted, after, limit + 1))
         last = found[limit - 1].trace if len(found) > limit else None
         following = question.next(last.sums.start_us, last.trace_id) if last else None
         rows = [view_of(stored) for stored in found[:limit]]
@@ -52,10 +52,10 @@ def traces_router(database: Database) -> APIRouter:
             started_ns, span_id = decode_cursor(parameters.cursor, 2)
             after = (number_in(started_ns[:-3]) * 1000 + number_in(started_ns[-3:]), span_id)
         tenant = _tenant(access, parameters.tenant)
-        stored = await _one(database, tenant, trace_id)
-        watermark = await database.run_or_refuse(lambda pool: Traces(pool).until())
-        spans = await database.run_or_refuse(lambda pool: Traces(pool).spans(stored.trace, after, limit + 1))
-        linked = await database.run_or_refuse(lambda pool: Traces(pool).linked(stored.trace))
+        stored = await _one(desk, tenant, trace_id)
+        watermark = await desk.read(lambda pool: Traces(pool).until())
+        spans = await desk.read(lambda pool: Traces(pool).spans(stored.trace, after, limit + 1))
+        linked = await desk.read(lambda pool: Traces(pool).linked(stored.trace))
         last = spans[limit - 1] if len(spans) > limit else None
         following = encode_cursor(str(last.start_ns), last.span_id) if last else None
         return detail_of(stored, spans[:limit], linked, watermark, following)
@@ -69,8 +69,8 @@ def _tenant(access: Access, wanted: str | None) -> str | None:
     return tenants[0] if tenants else None
 
 
-async def _one(database: Database, tenant: str | None, trace_id: str) -> StoredTrace:
-    found = await database.run_or_refuse(lambda pool: Traces(pool).get(tenant, trace_id))
+async def _one(desk: AnalyticsDesk, tenant: str | None, trace_id: str) -> StoredTrace:
+    found = await desk.read(lambda pool: Traces(pool).get(tenant, trace_id))
     if not found:
         raise not_found(f"there is no trace {trace_id}, or nothing of it has come yet")
     return found[0]
