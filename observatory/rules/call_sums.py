@@ -17,6 +17,9 @@ TOKENS = (
 )  # fmt: skip
 """The order of the buckets wherever they are a list; reasoning is a part of the output."""
 
+MOST_NAMES = 32
+"""Of models, and of kinds and names of scores, wherever they are told apart."""
+
 INPUT = (0, 1, 2, 3, 6, 8)
 """Which of them make up what a model had to read."""
 
@@ -144,6 +147,36 @@ def merged_tallies(tallies: dict[str, Tally], deltas: Mapping[str, Tally], most:
         return sums, left_out
     kept, rest = _first(sums, most)
     return {name: sums[name] for name in kept}, left_out + sum(sums[name].n for name in rest)
+
+
+class Activity(msgspec.Struct, gc=False, omit_defaults=True, kw_only=True):
+    """What the requests of somebody, or in something, add up to; microseconds since 1970, 0 before the first call.
+
+    Models and scores beyond `MOST_NAMES` of each are counted without their names.
+    """
+
+    tenant_id: str
+    first_us: int
+    last_us: int
+    sums: Sums = msgspec.field(default_factory=Sums)
+    models: dict[str, int] = {}
+    other_model_calls: int = 0
+    scores: dict[str, Tally] = {}
+    other_scores: int = 0
+
+    def span(self, first_us: int, last_us: int) -> None:
+        """It began and ended no later, and no earlier, than this; nothing for one without a call."""
+        if last_us:
+            self.first_us = min(self.first_us or first_us, first_us)
+            self.last_us = max(self.last_us, last_us)
+
+    def book(self, sums: Sums, models: Mapping[str, int], scores: Mapping[str, Tally]) -> None:
+        """Adds a change."""
+        self.sums.book(sums)
+        self.models, more = merged(self.models, models, MOST_NAMES)
+        self.other_model_calls += more
+        self.scores, more = merged_tallies(self.scores, scores, MOST_NAMES)
+        self.other_scores += more
 
 
 def _first(names: Iterable[str], most: int) -> tuple[list[str], list[str]]:

@@ -8,11 +8,9 @@ from bisect import insort
 
 import msgspec
 
-from observatory.rules.call_sums import Sums, Tally
+from observatory.rules.call_sums import MOST_NAMES, Activity
 
 MOST_TURNS = 64
-MOST_MODELS = 32
-MOST_SCORES = 32
 MOST_USERS = 16
 
 
@@ -47,7 +45,7 @@ class Series(msgspec.Struct, gc=False, omit_defaults=True):
         self.last = tokens
         self.most = max(self.most, tokens)
         known = self.most_by_model.get(turn.model)
-        if known is not None or len(self.most_by_model) < MOST_MODELS:
+        if known is not None or len(self.most_by_model) < MOST_NAMES:
             self.most_by_model[turn.model] = max(tokens, known or 0)
 
     def copy(self) -> "Series":
@@ -64,27 +62,19 @@ class Series(msgspec.Struct, gc=False, omit_defaults=True):
         return (n * self.weighted - indexes * self.total) / (n * squares - indexes * indexes)
 
 
-class Conversation(msgspec.Struct, gc=False, omit_defaults=True):
+class Conversation(Activity, kw_only=True):
     """One conversation. `context` is over all turns, `earlier` over those before `recent`.
 
     `late_turns` are turns that came when all of `recent` were later ones: they are in the sums, not in the context.
     """
 
-    tenant_id: str
     conversation_id: str
-    first_us: int
-    last_us: int
-    sums: Sums = msgspec.field(default_factory=Sums)
-    models: dict[str, int] = {}
-    other_model_calls: int = 0
-    scores: dict[str, Tally] = {}
-    other_scores: int = 0
-    users: dict[str, int] = {}
+    users: dict[str, int] = msgspec.field(default_factory=dict)
     other_user_calls: int = 0
     context: Series = msgspec.field(default_factory=Series)
     growth: float | None = None
     earlier: Series = msgspec.field(default_factory=Series)
-    recent: list[Turn] = []
+    recent: list[Turn] = msgspec.field(default_factory=list)
     floor: Turn | None = None
     late_turns: int = 0
 

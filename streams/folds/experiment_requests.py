@@ -19,23 +19,18 @@ from streams.engine.events import cost_of
 from streams.engine.fold import At, Fold, Out, key_of
 from streams.folds.experiment_units import NAME as UNITS
 from streams.folds.experiment_units import Placed, Sums, Told
-from streams.ledger.decode import EARLY_S, CallFields
+from streams.folds.known_calls import KNOWN_FOR, MOST_CALLS, is_early, is_late
+from streams.ledger.decode import CallFields
 
 NAME = "experiment_requests"
 
-MOST_CALLS = 32
 MOST_RATINGS = 16
-"""Calls and raters beyond are left out and counted. A worker makes a handful of calls for a request."""
+"""Raters beyond are left out and counted."""
 
 MOST_WAITING = 1000
-KNOWN_FOR = timedelta(days=65)
-"""A call that started longer ago changes nothing: what was known of it may be gone. A month can be reconciled."""
 
 LONGEST_CALL_MS = 86_400_000
 """A day: a call that says it took longer counts as long as that, so that no sum of many leaves its column."""
-
-_LATE_MS = KNOWN_FOR // timedelta(milliseconds=1)
-_EARLY_MS = EARLY_S * 1000
 
 
 class KnownCall(msgspec.Struct):
@@ -98,7 +93,7 @@ def apply(state: ExperimentRequest | None, event: CallFields | Feedback, at: At,
 def _call(state: ExperimentRequest, call: CallFields, at: At) -> bool:
     """Calls of a request come in one partition, so which is the first is never in doubt."""
     started_us = us_of(call.started_at)
-    if not at.time_ms - _LATE_MS <= started_us // 1000 <= at.time_ms + _EARLY_MS:
+    if is_late(started_us, at) or is_early(started_us, at):
         return False
     try:
         cost_usd = cost_of(call)

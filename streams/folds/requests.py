@@ -17,18 +17,13 @@ from observatory.rules.instants import us_of
 from schemas.topics import FEEDBACK_ROUTED, LLM_CALLS
 from streams.engine.events import cost_of
 from streams.engine.fold import At, Fold, Out, key_of
+from streams.folds.known_calls import KNOWN_FOR, MOST_CALLS, is_early, is_late
 from streams.folds.shares import NO_SHARES, hand_on, shares
-from streams.ledger.decode import EARLY_S, CallFields
+from streams.ledger.decode import CallFields
 
 NAME = "requests"
 
-MOST_CALLS = 32
 MOST_SCORES = 64
-KNOWN_FOR = timedelta(days=65)
-"""A call that started longer ago changes nothing: what was known of it may be gone. A month can be reconciled."""
-
-_LATE_MS = KNOWN_FOR // timedelta(milliseconds=1)
-_EARLY_MS = EARLY_S * 1000
 
 
 class Call(msgspec.Struct, gc=False, array_like=True, order=True):
@@ -120,15 +115,14 @@ def _know_score(request: RequestState, given: Feedback) -> bool:
 
 def _know_call(request: RequestState, fields: CallFields, at: At) -> bool:
     started_us = us_of(fields.started_at)
-    age_ms = at.time_ms - started_us // 1000
-    if age_ms > _LATE_MS:
+    if is_late(started_us, at):
         request.late_calls += 1
         return True
     try:
         call = _call(fields, started_us)
     except Unreadable:
         return False  # the ledger puts it to the dead letters
-    if call is None or age_ms < -_EARLY_MS:
+    if call is None or is_early(started_us, at):
         return False
     for position, other in enumerate(request.calls):
         if other.call_id == call.call_id:

@@ -9,7 +9,7 @@ MANY = MOST_TURNS + 20
 
 
 def placed(turns: list[Turn]) -> Conversation:
-    one = Conversation("acme", "c", 0, 0)
+    one = Conversation(tenant_id="acme", conversation_id="c", first_us=0, last_us=0)
     for turn in turns:
         place_turn(one, turn.request_id, turn)
     return one

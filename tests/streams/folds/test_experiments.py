@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from observatory.rules.feedback import Feedback
 from streams.engine.fold import At
 from streams.folds import experiment_requests, experiment_units
-from streams.folds.experiment_requests import MOST_CALLS, MOST_RATINGS, ExperimentRequest
+from streams.folds.experiment_requests import MOST_RATINGS, ExperimentRequest
 from streams.folds.experiment_units import Told, UnitSums
+from streams.folds.known_calls import MOST_CALLS
 from streams.ledger.decode import CallFields, LatencyFields
 
 Event = CallFields | Feedback

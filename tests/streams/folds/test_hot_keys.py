@@ -29,7 +29,7 @@ from streams.folds.users import USERS
 from streams.folds.windows import WINDOWS, Counted
 from tests.streams.folds.judging import APPENDED_MS, call, score
 
-MANY = 100_000
+MANY = 50_000
 TIMES_AS_LONG = 5
 """By how much the last events may take longer than as many early ones, on a machine with other things to do."""
 

@@ -15,7 +15,8 @@ from observatory.rules.call_sums import TOKENS
 from observatory.rules.conversations import MOST_TURNS
 from observatory.rules.instants import us_of
 from streams.engine.fold import encode, key_of
-from streams.folds.requests import MOST_CALLS, MOST_SCORES
+from streams.folds.known_calls import MOST_CALLS
+from streams.folds.requests import MOST_SCORES
 from streams.ledger.decode import UsageFields
 from tests.streams.folds.judging import (
     FOLDS,

@@ -95,8 +95,9 @@ async def put_units(
         for number, cost in enumerate(of_units):
             unit = f"{variant} {number}"
             sums = UnitSums(
-                "default", experiment, 1, variant, unit, 1_700_000_000_000_000, requests=1, calls=1,
-                cost_usd=Decimal(cost), answered=1, latency_us=80_000,
+                tenant_id="default", experiment_id=experiment, experiment_version=1, variant_id=variant, unit=unit,
+                first_us=1_700_000_000_000_000, requests=1, calls=1, cost_usd=Decimal(cost), answered=1,
+                latency_us=80_000,
             )  # fmt: skip
             rows.append((number % 8, f"{experiment} {unit}", datetime.now(UTC), msgspec.json.encode(sums).decode()))
     await database.executemany(
