@@ -14,7 +14,8 @@ from textual.widgets import DataTable, Static
 from observatory.cli.bars import stdout_draws_blocks
 from observatory.cli.problems import Problem
 from observatory.cli.top_observed import Observed
-from observatory.cli.top_views import STARTS, Books, ModelsView, Row, View
+from observatory.cli.top_tables import Books, Row, View
+from observatory.cli.top_views import STARTS, ModelsView
 from observatory.cli.top_words import head
 
 DRAW_EVERY_S = 0.5

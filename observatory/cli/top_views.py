@@ -1,77 +1,20 @@
-"""The tables of `observatory top`: what stands in each, and what a row of it opens.
+"""The tables of `observatory top`: what stands in each, and what a row of it opens."""
 
-All of them fit into 80 columns; `room` is what a terminal has beyond that, which texts are then given.
-"""
-
-import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import ClassVar, Protocol
-from uuid import UUID
+from typing import ClassVar
 
-from observatory.adapters.postgres.call_views import ORDERS, CallLine, CallQuery
+from observatory.cli.top_calls import CallsView
 from observatory.cli.top_observed import GroupLine, GroupName, Observed
-from observatory.cli.top_words import UNKNOWN, clip, clock, count, exact, milliseconds, rate, ratio, usd
+from observatory.cli.top_tables import Books, Plain, Row, View, fields_of
+from observatory.cli.top_words import UNKNOWN, clip, count, milliseconds, rate, ratio, usd
 from observatory.rules.live_windows import LiveFigures
-from schemas.base import Body
 from schemas.http_budgets import BudgetState
 
-Row = tuple[str, tuple[str, ...]]
-"""A key by which the row is known again, and its cells."""
-
 _SEPARATOR = "\x1f"
-CALLS_OF = timedelta(minutes=15)
 NO_FIGURES = LiveFigures(1, 0, 0, 0, 0, 0, Decimal(0), (), ())
-
-
-class Books(Protocol):
-    """Single calls, and the groups of one tenant. Each raises `Problem`."""
-
-    async def calls(self, query: CallQuery) -> Sequence[CallLine]: ...
-
-    async def call(self, call_id: UUID, started_at: datetime) -> Sequence[tuple[str, str]]: ...
-
-    async def models_of(self, tenant: str) -> Sequence[GroupLine]: ...
-
-
-class View(Protocol):
-    """One table."""
-
-    columns: ClassVar[tuple[str, ...]]
-    left: ClassVar[int]
-    """So many columns are texts, the others numbers."""
-    orders: ClassVar[tuple[str, ...]]
-    order: str
-
-    @property
-    def title(self) -> str: ...
-
-    async def load(self, books: Books) -> None:
-        """Asks for what is not observed all the time."""
-        ...
-
-    def rows(self, observed: Observed, room: int) -> list[Row]: ...
-
-    def open(self, key: str, observed: Observed) -> "View | None":
-        """What a row leads to."""
-        ...
-
-
-@dataclass
-class _Plain:
-    """What most views are: of one order, loading nothing, leading nowhere."""
-
-    left: ClassVar[int] = 1
-    orders: ClassVar[tuple[str, ...]] = ("",)
-    order: str = ""
-
-    async def load(self, books: Books) -> None:
-        return None
-
-    def open(self, key: str, observed: Observed) -> View | None:
-        return None
 
 
 _BY: dict[str, Callable[[GroupLine, LiveFigures], float | Decimal]] = {
@@ -84,7 +27,7 @@ _BY: dict[str, Callable[[GroupLine, LiveFigures], float | Decimal]] = {
 
 
 @dataclass
-class ModelsView(_Plain):
+class ModelsView(Plain):
     """Models: the last seconds and the last hour side by side; of one tenant the last hour only."""
 
     columns: ClassVar[tuple[str, ...]] = ("model", "calls/s", "$/hour", "calls", "errors", "p95 ms", "ttft", "cost $")
@@ -141,7 +84,7 @@ def _fresh(name: GroupName) -> GroupLine:
 
 
 @dataclass
-class TenantsView(_Plain):
+class TenantsView(Plain):
     """Tenants in the last hour."""
 
     columns: ClassVar[tuple[str, ...]] = ("tenant", "calls", "err", "p50", "p95", "unpriced", "estimated $", "cost $")
@@ -173,7 +116,7 @@ class TenantsView(_Plain):
 
 
 @dataclass
-class BudgetsView(_Plain):
+class BudgetsView(Plain):
     """Open budgets of the tenant, with burn, those of which most is used first."""
 
     columns: ClassVar[tuple[str, ...]] = (
@@ -188,7 +131,7 @@ class BudgetsView(_Plain):
 
     def open(self, key: str, observed: Observed) -> View | None:
         budgets = observed.answers.budgets if observed.answers else ()
-        return next((_fields_of("budget", key, budget) for budget in budgets if budget.budget_id == key), None)
+        return next((fields_of("budget", key, budget) for budget in budgets if budget.budget_id == key), None)
 
 
 def _used(budget: BudgetState) -> Decimal:
@@ -216,7 +159,7 @@ def _day(moment: datetime | None) -> str:
 
 
 @dataclass
-class AlertsView(_Plain):
+class AlertsView(Plain):
     """Alerts that stand."""
 
     columns: ClassVar[tuple[str, ...]] = ("since", "severity", "message")
@@ -233,11 +176,11 @@ class AlertsView(_Plain):
 
     def open(self, key: str, observed: Observed) -> View | None:
         alerts = observed.answers.alerts if observed.answers else ()
-        return next((_fields_of("alert", key, alert) for alert in alerts if str(alert.alert_id) == key), None)
+        return next((fields_of("alert", key, alert) for alert in alerts if str(alert.alert_id) == key), None)
 
 
 @dataclass
-class LagsView(_Plain):
+class LagsView(Plain):
     """Consumer groups, dead letters, and what is under way."""
 
     columns: ClassVar[tuple[str, ...]] = ("what", "of", "records")
@@ -259,84 +202,6 @@ class LagsView(_Plain):
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-@dataclass
-class CallsView:
-    """Calls of the last minutes, of a tenant or model."""
-
-    columns: ClassVar[tuple[str, ...]] = ("started", "tenant", "model", "status", "try", "ms", "out", "cost $")
-    left: ClassVar[int] = 4
-    orders: ClassVar[tuple[str, ...]] = tuple(ORDERS)
-    order: str = "newest"
-    tenant: str | None = None
-    provider: str | None = None
-    model: str | None = None
-    _found: dict[str, CallLine] = field(default_factory=dict)
-
-    @property
-    def title(self) -> str:
-        of = " ".join(filter(None, (self.tenant, self.provider, self.model)))
-        return f"calls of {of or 'all'}, last {CALLS_OF.seconds // 60} min, {self.order}"
-
-    async def load(self, books: Books) -> None:
-        query = CallQuery(
-            since=datetime.now(UTC) - CALLS_OF,
-            tenant=self.tenant,
-            provider=self.provider,
-            model=self.model,
-            order=self.order,
-        )
-        self._found = {str(call.call_id): call for call in await books.calls(query)}
-
-    def rows(self, observed: Observed, room: int) -> list[Row]:
-        return [(key, _call_cells(call, room)) for key, call in self._found.items()]
-
-    def open(self, key: str, observed: Observed) -> View | None:
-        return FieldsView(title=f"call {key}", call=self._found[key])
-
-
-def _call_cells(call: CallLine, room: int) -> tuple[str, ...]:
-    status = call.status if call.error_type is None else f"{call.status} {call.error_type}"
-    cost = usd(call.cost_usd) + ("~" if call.cost_state == "estimated" else "")
-    return (
-        clock(call.started_at),
-        clip(call.tenant_id, 9),
-        clip(call.model, 15 + room),
-        clip(status, 13),
-        str(call.attempt),
-        milliseconds(call.total_ms),
-        count(call.output_tokens),
-        cost,
-    )
-
-
-@dataclass
-class FieldsView(_Plain):
-    """All that is known of one thing, name by name; of a call also the attempts of its request."""
-
-    columns: ClassVar[tuple[str, ...]] = ("field", "value")
-    left: ClassVar[int] = 2
-    title: str = ""
-    fields: Sequence[tuple[str, str]] = ()
-    call: CallLine | None = None
-
-    async def load(self, books: Books) -> None:
-        if self.call is not None:
-            self.fields = await books.call(self.call.call_id, self.call.started_at)
-
-    def rows(self, observed: Observed, room: int) -> list[Row]:
-        lines = [
-            (name if not number else "", text)
-            for name, value in self.fields
-            for number, text in enumerate(textwrap.wrap(value, 54 + room) or [""])
-        ]
-        return [(str(number), line) for number, line in enumerate(lines)]
-
-
-def _fields_of(kind: str, name: str, body: Body) -> FieldsView:
-    fields = [(name, exact(value)) for name, value in body if value is not None]
-    return FieldsView(title=f"{kind} {name}", fields=fields)
 
 
 Start = Callable[[], View]
