@@ -44,7 +44,7 @@ lint: install tools ## Check style, types and who imports whom
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	cd web && npm run --silent types && npm run --silent lint
+	python3 infra/native/web.py --run types lint
 
 install: services $(STAMP) web ## Install what is missing: Kafka, PostgreSQL with TimescaleDB, Python packages; build the web page
 
@@ -62,7 +62,7 @@ tools: $(STAMP)
 
 web-types: tools ## Make the web page's types of the API anew
 	$(BIN)/python -m workers.gateway.openapi web/openapi.json
-	cd web && npm run --silent api
+	python3 infra/native/web.py --run api
 
 # uv lives in an environment of its own, since `uv pip sync` removes from ours whatever the lock file does not name.
 $(STAMP): | services

