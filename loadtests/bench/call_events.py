@@ -3,14 +3,11 @@
 They follow each other at 500 a second of event time up to now, from 20 tenants and 4 models, priced to the last digit.
 """
 
-import asyncio
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from aiokafka import AIOKafkaProducer
-
-from loadtests.bench.problems import BenchError
+from loadtests.bench.publishing import BATCH, Event, publish
 from schemas.base import rfc3339
 from schemas.calls import LlmCallRecorded
 from schemas.envelope import CONTENT_TYPE, SPEC_VERSION, Headers
@@ -19,9 +16,7 @@ from schemas.topics import LLM_CALLS
 TENANTS = 20
 TENANT_PREFIX = "bench-"
 APART = timedelta(milliseconds=2)
-BATCH = 500
 CONVERSATION = 8
-EVENT_BYTES = 2_000
 MODELS = (
     # name, and what a token of input and of output costs in units of 10^-8 USD
     ("gpt-4o-mini", 15, 60),
@@ -37,9 +32,6 @@ _HEADERS: Headers = (
     ("content-type", CONTENT_TYPE),
 )
 
-Event = tuple[bytes, bytes, Headers]
-"""Key, body and headers of a record."""
-
 
 def call_events(count: int, until: datetime, *, in_conversations: bool = False) -> Iterator[Event]:
     """`count` events with ids of their own, the last one started at `until`.
@@ -52,27 +44,7 @@ def call_events(count: int, until: datetime, *, in_conversations: bool = False) 
 
 async def publish_events(kafka: str, count: int, *, in_conversations: bool = False) -> None:
     """Publishes that many, spread evenly over the partitions of `llm.calls`; acknowledged when it returns."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=kafka, acks="all", compression_type="lz4", max_batch_size=BATCH * EVENT_BYTES
-    )
-    await producer.start()
-    try:
-        events = call_events(count, datetime.now(UTC), in_conversations=in_conversations)
-        sent: list[asyncio.Future[object]] = []
-        for number in range(-(-count // BATCH)):
-            batch = producer.create_batch()
-            for key, body, headers in _some(events, BATCH):
-                if batch.append(timestamp=None, key=key, value=body, headers=list(headers)) is None:
-                    raise BenchError(f"an event is longer than {EVENT_BYTES} bytes")
-            sent.append(await producer.send_batch(batch, LLM_CALLS.name, partition=number % LLM_CALLS.partitions))
-        await asyncio.gather(*sent)
-    finally:
-        await producer.stop()
-
-
-def _some(events: Iterator[Event], most: int) -> Iterator[Event]:
-    for _, event in zip(range(most), events, strict=False):
-        yield event
+    await publish(kafka, LLM_CALLS, call_events(count, datetime.now(UTC), in_conversations=in_conversations))
 
 
 def _event(number: int, started_at: datetime, *, in_conversations: bool) -> Event:

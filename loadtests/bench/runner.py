@@ -4,6 +4,7 @@ import asyncio
 import os
 import platform
 from collections.abc import Awaitable, Callable, Collection
+from datetime import UTC, datetime
 
 import asyncpg
 
@@ -18,11 +19,13 @@ from loadtests.bench.loads import LOADS, PATH, PLAIN_BODY, WARM_UP, Load
 from loadtests.bench.phases import measured_cpu
 from loadtests.bench.problems import BenchError
 from loadtests.bench.processes import memory_bytes
+from loadtests.bench.publishing import publish
 from loadtests.bench.results import Measure, Results, of_backlog, of_delays, of_tallies
+from loadtests.bench.span_events import span_events
 from loadtests.bench.stack import Stack
 from loadtests.bench.stream_rate import Database, Family
 from loadtests.bench.tally import Tally
-from schemas.topics import LLM_CALLS
+from schemas.topics import TRACE_SPANS
 
 PARTS = ("answers", "freshness", "books", "ledger", "streams", "repricing", "analytics")
 SETTLED_S = 3.0
@@ -144,16 +147,17 @@ class Bench:
         return of_backlog(*LEDGER, rate)
 
     async def _streams(self) -> None:
-        """One measure for each family of processors, over the same events."""
+        """One measure for each family of processors, over the same events of its topic."""
         self._say(f"streams: publishing {stream_rate.EVENTS:,} events while they are stopped")
-        stack, topic = self._stack, LLM_CALLS.name
+        stack = self._stack
         await asyncio.to_thread(stack.only_streams, "")
         database = await asyncpg.connect(stack.database_url)
         try:
             await publish_events(stack.kafka, stream_rate.EVENTS, in_conversations=True)
-            end = await stream_rate.recorded(stack.kafka, topic)
+            await publish(stack.kafka, TRACE_SPANS, span_events(stream_rate.SPAN_RECORDS, datetime.now(UTC)))
             for family in stream_rate.FAMILIES:
                 self._say(f"streams: {family.name}")
+                end = await stream_rate.recorded(stack.kafka, family.topic)
                 starting = asyncio.create_task(asyncio.to_thread(stack.only_streams, family.only))
                 name = (f"streams, one process: {family.name}", STREAMS_TARGET)
                 await self._measure(name, self._streamed(database, name, family, end))
@@ -162,7 +166,7 @@ class Bench:
             await database.close()
 
     async def _streamed(self, database: Database, name: tuple[str, str], family: Family, end: int) -> Measure:
-        rate = await stream_rate.measure(database, family, LLM_CALLS.name, end, self._stack.processes)
+        rate = await stream_rate.measure(database, family, end, self._stack.processes)
         return of_backlog(*name, rate)
 
     async def _repricing(self) -> Measure:

@@ -14,8 +14,10 @@ from loadtests.bench.call_events import MODELS, call_events
 from loadtests.bench.phases import CLIENT, OTHERS, measured_cpu
 from loadtests.bench.problems import BenchError
 from loadtests.bench.processes import cpu_seconds, memory_bytes
+from loadtests.bench.span_events import span_events
 from loadtests.bench.tally import quantile
 from schemas.calls import LlmCallRecorded
+from schemas.spans import SpansReceived
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 USD_PER_MILLION = {
@@ -79,3 +81,17 @@ def test_events_are_valid_different_in_order_and_exactly_priced() -> None:
         assert call.cost_usd == (
             usage.uncached_input_tokens * fresh + usage.cache_read_tokens * cached + usage.output_tokens * output
         )
+
+
+def test_spans_are_valid_different_and_make_whole_traces() -> None:
+    records = [SpansReceived.model_validate_json(body) for _, body, _ in span_events(40, NOW)]
+    by_trace: dict[str, list[SpansReceived]] = {}
+    for record in records:
+        by_trace.setdefault(record.trace_id, []).append(record)
+    assert [[one.service for one in trace] for trace in by_trace.values()] == [["gateway", "chat"]] * 20
+    for trace in by_trace.values():
+        spans = {span.span_id: span for record in trace for span in record.spans}
+        assert len(spans) == 8
+        assert [span.name for span in spans.values() if span.parent_span_id is None] == ["POST /v1/chat/completions"]
+        assert all(span.parent_span_id in spans for span in spans.values() if span.parent_span_id is not None)
+        assert [span.cost_usd for span in spans.values() if span.call_id is not None] == [Decimal("0.000123")]
