@@ -63,7 +63,7 @@ def _costs() -> Iterator[Question]:
     yield _of(COSTS, "costs, 30 days of a tenant by day in Prague", **month, **by_day, **prague)
     yield _of(COSTS, "costs, 30 days of a user by day", **month, **by_day, user="user-7")
     yield _of(COSTS, "costs, 30 days of a conversation", **month, conversation="conversation-{day}-77")
-    yield _of(COSTS, "costs, 30 days of an experiment by variant", **month, experiment="bench", group_by="variant")
+    yield _of(COSTS, "costs, 30 days by experiment", **month, group_by="experiment")
     yield Question("costs, top 10 users of a day", COSTS, {"group_by": "user", "top": "10"}, yesterday=True)
 
 

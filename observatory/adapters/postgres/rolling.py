@@ -49,9 +49,9 @@ async def roll(pool: Pool, over: datetime) -> int:
             await connection.execute(_SQL["forget"], timeout=_QUERY_S)
             done = await _roll_all(connection, "rollup_1h", "hours_to_roll", over, HOURS_A_TURN)
             done += await _roll_all(connection, "rollup_1d", "days_to_roll", over, HOURS_A_TURN)
+            done = done or await _roll_totals(connection, over)
             done += await _roll_all(connection, "rollup_1h_by", "hours_by_to_roll", over, HOURS_A_TURN)
-            done += await _roll_all(connection, "rollup_1d_by", "days_by_to_roll", over, DAYS_A_TURN)
-            return done or await _roll_totals(connection, over)
+            return done + await _roll_all(connection, "rollup_1d_by", "days_by_to_roll", over, DAYS_A_TURN)
         finally:
             await connection.execute(_SQL["hand_over"])
 
