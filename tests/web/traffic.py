@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from observatory.adapters.kafka import new_producer, topic_name
@@ -16,25 +18,37 @@ from schemas.topics import LLM_CALLS
 Body = dict[str, object]
 
 
+MODELS = (("gpt-4o", 25, 0.9), ("gpt-4.1-mini", 4, 0.5), ("claude-sonnet-4-5", 40, 1.4))
+"""What is answered, by which price and how slowly."""
+
+
 def made_up() -> Iterator[Body]:
-    """Sixty calls between 47 and 25 hours ago, and two of ten minutes ago of a model that has no price."""
-    now = datetime.now(UTC)
-    for number in (100, 101):
+    """Calls of the last 47 hours, twice as many in the last 23; and two of ten minutes ago that have no price."""
+    now, dice = datetime.now(UTC), random.Random(5)
+    for number in (1, 2):
         began = now - timedelta(minutes=10)
         yield a_call(number, began, tenant_id="initech", user_id="initech-user-1", model="priceless", cost_usd=None)
-    for number in range(60):
-        tenant = ("acme", "globex", "initech")[number % 3]
+    for number in range(3, 300):
+        tenant = dice.choice(("acme", "acme", "globex", "initech"))
+        model, price, slow = dice.choice(MODELS)
+        hours = dice.choice((0.5, 0.5, 24.5)) + 22.5 * dice.random()
+        tokens = dice.randrange(200, 4000)
         yield a_call(
             number,
-            now - timedelta(hours=47) + timedelta(minutes=22 * number),
+            now - timedelta(hours=hours),
             tenant_id=tenant,
-            user_id=f"{tenant}-user-{number % 7}",
-            model=("gpt-4o-2024-08-06", "gpt-4.1-mini-2025-04-14")[number % 2],
-            cost_usd=f"0.00{number + 100}7",
+            user_id=f"{tenant}-user-{dice.randrange(7)}",
+            model=model,
+            cost_usd=format(Decimal(tokens * price).scaleb(-8), "f"),
+            tokens=tokens,
+            total_ms=slow * dice.lognormvariate(6.5, 0.6),
         )
 
 
-def a_call(number: int, started: datetime, *, tenant_id: str, user_id: str, model: str, cost_usd: str | None) -> Body:
+def a_call(
+    number: int, started: datetime, *, tenant_id: str, user_id: str, model: str, cost_usd: str | None,
+    tokens: int = 500, total_ms: float = 900.0,
+) -> Body:  # fmt: skip
     """One that went well; `number` makes its ids."""
     return {
         "call_id": str(UUID(int=number + 1, version=4)),
@@ -44,20 +58,20 @@ def a_call(number: int, started: datetime, *, tenant_id: str, user_id: str, mode
         "source": "worker",
         "tenant_id": tenant_id,
         "user_id": user_id,
-        "conversation_id": f"before-{number}",
+        "conversation_id": f"talk-{number // 6}",
         "operation": "chat",
         "provider": "sim-openai",
         "request_model": model,
         "response_model": model,
         "status": "ok",
-        "usage": {"uncached_input_tokens": 400 + number, "output_tokens": 90},
+        "usage": {"uncached_input_tokens": tokens, "output_tokens": tokens // 8},
         "usage_source": "provider",
         "cost_usd": cost_usd,
         "cost_state": "settled",
         "price_version": "test",
         "started_at": started.isoformat(),
-        "ended_at": (started + timedelta(seconds=1)).isoformat(),
-        "latency": {"queue_ms": 1.0, "policy_ms": 0.5, "ttft_ms": 200.0 + number, "total_ms": 900.0 + number},
+        "ended_at": (started + timedelta(milliseconds=total_ms)).isoformat(),
+        "latency": {"queue_ms": 1.0, "policy_ms": 0.5, "ttft_ms": total_ms / 3, "total_ms": total_ms},
         "tags": {"source": "before"},
     }
 

@@ -1,4 +1,4 @@
-import { keepPreviousData, useQuery, type UseQueryResult } from "@tanstack/react-query";
+import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { refreshEvery } from "@/lib/period";
 import { useView } from "@/lib/view";
 import { type Answer, type ApiError, type GetPath, get, type Question } from "./client";
@@ -14,7 +14,7 @@ interface Options {
 
 /**
  * What the gateway answers to a question; asked again by itself unless the view says `refresh=off`. While another
- * question is under way the answer to the last one stays.
+ * question of the same grouping and steps is under way the answer to the last one stays.
  */
 export function useAnswer<P extends GetPath>(path: P, question: Question<P> = {}, options: Options = {}): Asked<Answer<P>> {
   const { period, search } = useView();
@@ -22,8 +22,15 @@ export function useAnswer<P extends GetPath>(path: P, question: Question<P> = {}
   return useQuery<Answer<P>, ApiError>({
     queryKey: [path, question],
     queryFn: ({ signal }) => get(path, question, signal),
-    placeholderData: keepPreviousData,
+    placeholderData: (last, asked) => (asked && shapeOf(asked.queryKey) === shapeOf([path, question]) ? last : undefined),
     enabled: options.enabled ?? true,
     refetchInterval: search.get("refresh") === "off" ? false : every,
   });
+}
+
+/** What answers must have in common to stand in the same place: rows of another grouping would be read as what they are not. */
+function shapeOf(queryKey: readonly unknown[]): string {
+  const [path, question] = queryKey as readonly [string, Question<string>];
+  const { group_by: groups, granularity, by } = question.query ?? {};
+  return JSON.stringify([path, question.path, groups, granularity, by]);
 }

@@ -137,12 +137,19 @@ function line(each: ChartSeries, index: number, drawn: Drawn, color: (name: stri
   return {
     stroke: drawn.kind === "stack" ? "transparent" : stroke,
     width: drawn.kind === "stack" ? 0 : 1.5,
-    points: { show: false },
+    points: { show: true, size: 4, fill: stroke, filter: drawn.kind === "stack" ? () => [] : lonely },
     spanGaps: false,
     ...(each.dashed ? { dash: [4, 4], width: 1 } : {}),
     ...(drawn.kind === "line" || each.dashed ? {} : { fill: drawn.kind === "area" ? `${stroke}26` : stroke }),
     ...(bars ? { paths: bars } : {}),
   };
+}
+
+/** Points without a neighbour, of which no line can tell. */
+function lonely(plot: uPlot, index: number): number[] {
+  const values = plot.data[index] ?? [];
+  const there = (at: number) => values[at] !== null && values[at] !== undefined;
+  return [...values.keys()].filter((at) => there(at) && !there(at - 1) && !there(at + 1));
 }
 
 /** A stack is drawn from its top down: each column reaches from 0 to the sum of those up to it, the lower ones above. */

@@ -13,6 +13,18 @@ export function Money({ amount, className }: { readonly amount: string | null | 
   );
 }
 
+interface Priced {
+  readonly calls: number;
+  readonly unpriced_calls: number;
+  readonly cost_usd: string;
+}
+
+/** What calls cost; where none of them has a price, that is not known. */
+export function CostOf({ of, className }: { readonly of: Priced; readonly className?: string }) {
+  const known = of.calls === 0 || of.unpriced_calls < of.calls;
+  return <Money amount={known ? of.cost_usd : null} {...(className === undefined ? {} : { className })} />;
+}
+
 export function Count({ value, className }: { readonly value: number | null | undefined; readonly className?: string }) {
   return (
     <data value={value ?? ""} title={exactCount(value)} className={className}>

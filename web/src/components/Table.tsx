@@ -36,7 +36,7 @@ export function Table<T>({ caption, columns, rows, rowKey, isCurrent, foot }: Pr
               <th
                 key={column.id}
                 scope="col"
-                className={cx("px-4 py-2 font-medium whitespace-nowrap", column.numeric ? "text-right" : "text-left", column.wide && "max-md:hidden")}
+                className={cx("px-2.5 py-2 font-medium whitespace-nowrap first:pl-4 last:pr-4 md:px-4", column.numeric ? "text-right" : "text-left", column.wide && "max-md:hidden")}
               >
                 {column.head}
               </th>
@@ -49,7 +49,7 @@ export function Table<T>({ caption, columns, rows, rowKey, isCurrent, foot }: Pr
               {columns.map((column) => (
                 <td
                   key={column.id}
-                  className={cx("px-4 py-2", column.numeric ? "text-right whitespace-nowrap" : "max-w-80 truncate", column.wide && "max-md:hidden")}
+                  className={cx("px-2.5 py-2 first:pl-4 last:pr-4 md:px-4", column.numeric ? "text-right whitespace-nowrap" : "max-w-80 truncate", column.wide && "max-md:hidden")}
                 >
                   {column.cell(row)}
                 </td>

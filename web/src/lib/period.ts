@@ -79,6 +79,18 @@ function day(moment: string | null): string {
 /** How long a step is, in seconds. */
 export const STEP_S: Readonly<Record<Granularity, number>> = { minute: 60, hour: 3600, day: 86_400 };
 
+/** When the steps of an answer begin, in seconds since 1970: also those without calls, of which it has no rows. */
+export function stepsOf(answer: { readonly period: { readonly from: string; readonly to: string } }, step: Granularity): readonly number[] {
+  const [from, to] = rangeOf(answer);
+  const first = Math.floor(from / STEP_S[step]);
+  return Array.from({ length: Math.ceil(to / STEP_S[step]) - first }, (_, index) => (first + index) * STEP_S[step]);
+}
+
+/** Rows by the second in which their step begins. */
+export function byStep<R extends { readonly at: string | null }>(rows: readonly R[]): ReadonlyMap<number, R> {
+  return new Map(rows.map((row) => [Date.parse(row.at ?? "") / 1000, row]));
+}
+
 /** The period of an answer, in seconds since 1970. */
 export function rangeOf(answer: { readonly period: { readonly from: string; readonly to: string } }): readonly [number, number] {
   return [Date.parse(answer.period.from) / 1000, Date.parse(answer.period.to) / 1000];

@@ -6,7 +6,7 @@ import { useAnswer } from "@/api/useAnswer";
 import { Bar } from "@/components/Bar";
 import { Card } from "@/components/Card";
 import { Difference } from "@/components/Difference";
-import { Count, Delta, Money } from "@/components/Figure";
+import { CostOf, Count, Delta, Money } from "@/components/Figure";
 import { Select } from "@/components/Select";
 import { Empty, Loaded } from "@/components/states";
 import { Table } from "@/components/Table";
@@ -83,7 +83,7 @@ function Groups({ by, rows }: { readonly by: Dimension; readonly rows: readonly 
       columns={[
         { id: "name", head: DIMENSION_NAMES[by], cell: (row) => <Group by={by} row={row} /> },
         { id: "bar", head: <span className="sr-only">Size</span>, wide: true, cell: (row) => <Bar part={row.cost_usd} whole={largest} /> },
-        { id: "cost", head: "Cost", numeric: true, cell: (row) => <Money amount={row.cost_usd} className="font-medium" /> },
+        { id: "cost", head: "Cost", numeric: true, cell: (row) => <CostOf of={row} className="font-medium" /> },
         { id: "difference", head: "Difference", numeric: true, wide: true, cell: (row) => <Difference amount={row.difference_usd ?? "0"} /> },
         { id: "change", head: "Change", numeric: true, wide: true, cell: (row) => <Delta now={row.cost_usd} before={row.previous?.cost_usd} more="bad" write={usd} /> },
         { id: "calls", head: "Calls", numeric: true, cell: (row) => <Count value={row.calls} /> },

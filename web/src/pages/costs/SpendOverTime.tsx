@@ -5,7 +5,7 @@ import { LazyChart } from "@/components/LazyChart";
 import { Empty, Loaded, Skeleton } from "@/components/states";
 import { pixels } from "@/lib/decimal";
 import { axisUsd, usd } from "@/lib/format";
-import { asQuery, granularity, rangeOf, STEP_S } from "@/lib/period";
+import { asQuery, granularity, rangeOf, STEP_S, stepsOf } from "@/lib/period";
 import { DIMENSION_NAMES, type Dimension, useView } from "@/lib/view";
 
 const STACKED = 7;
@@ -25,7 +25,8 @@ export function SpendOverTime({ by }: { readonly by: Dimension }) {
       empty={<Empty title="No calls in this period" />}
     >
       {({ rows, ...answer }) => {
-        const { times, groups } = byGroup(rows, by);
+        const groups = byGroup(rows, by);
+        const times = stepsOf(answer, step);
         return (
           <LazyChart
             label={`Cost by ${step} and ${DIMENSION_NAMES[by].toLowerCase()}`}
@@ -56,18 +57,17 @@ interface Group {
   readonly amounts: Map<number, string>;
 }
 
-function byGroup(rows: readonly CostRow[], by: Dimension): { readonly times: readonly number[]; readonly groups: readonly Group[] } {
+/** The rest comes last. */
+function byGroup(rows: readonly CostRow[], by: Dimension): readonly Group[] {
   const groups = new Map<string, Group>();
-  const times = new Set<number>();
   for (const row of rows) {
     const name = row.other ? OTHERS : (row.group?.[by] ?? "(none)");
     const at = Date.parse(row.at ?? "") / 1000;
     const group = groups.get(name) ?? { name, amounts: new Map<number, string>() };
     groups.set(name, group);
     group.amounts.set(at, row.cost_usd);
-    times.add(at);
   }
   const others = groups.get(OTHERS);
   groups.delete(OTHERS);
-  return { times: [...times].toSorted((a, b) => a - b), groups: [...groups.values(), ...(others ? [others] : [])] };
+  return [...groups.values(), ...(others ? [others] : [])];
 }

@@ -3,7 +3,7 @@ import type { CostReasons, CostRow } from "@/api/schema";
 import { useAnswer } from "@/api/useAnswer";
 import { Card } from "@/components/Card";
 import { Difference } from "@/components/Difference";
-import { Count, Delta, Money } from "@/components/Figure";
+import { CostOf, Count, Delta, Money } from "@/components/Figure";
 import { Empty, Loaded } from "@/components/states";
 import { Table } from "@/components/Table";
 import { Tabs } from "@/components/Tabs";
@@ -73,7 +73,7 @@ function Movers({ side, rows }: { readonly side: Side; readonly rows: readonly C
         },
         { id: "change", head: "Change", numeric: true, cell: (row) => <Delta now={row.cost_usd} before={row.previous?.cost_usd} more="bad" write={usd} /> },
         { id: "why", head: "Why", wide: true, cell: (row) => <span className="text-soft">{row.reasons ? why(row.reasons, row) : null}</span> },
-        { id: "now", head: "Cost", numeric: true, cell: (row) => <Money amount={row.cost_usd} /> },
+        { id: "now", head: "Cost", numeric: true, cell: (row) => <CostOf of={row} /> },
         { id: "before", head: "Before", numeric: true, wide: true, cell: (row) => <Money amount={row.previous?.cost_usd ?? "0"} className="text-soft" /> },
         { id: "calls", head: "Calls", numeric: true, wide: true, cell: (row) => <Count value={row.calls} /> },
         { id: "calls-before", head: "Before", numeric: true, wide: true, cell: (row) => <Count value={row.previous?.calls ?? 0} className="text-soft" /> },
