@@ -14,7 +14,12 @@ window.fetch = (address, options) => {
   const body = new ReadableStream({
     async pull(controller) {
       await new Promise((drawn) => setTimeout(drawn));
-      if (window.hold) return new Promise((later) => setTimeout(later, 20)).then(() => controller.enqueue(encoder.encode(": still here\n\n")));
+      window.held = window.hold;
+      if (window.hold) {
+        await new Promise((later) => setTimeout(later, 20));
+        controller.enqueue(encoder.encode(": still here\n\n"));
+        return;
+      }
       const number = window.told++;
       const at = new Date((begin + number) * 1000).toISOString();
       const until = new Date((begin + number + 1) * 1000).toISOString();

@@ -39,7 +39,7 @@ def made_up() -> Iterator[Body]:
             tenant_id=tenant,
             user_id=f"{tenant}-user-{dice.randrange(7)}",
             model=model,
-            cost_usd=format(Decimal(tokens * price).scaleb(-8), "f"),
+            cost_usd=format(Decimal(tokens * price).scaleb(-7), "f"),
             tokens=tokens,
             total_ms=slow * dice.lognormvariate(6.5, 0.6),
         )

@@ -7,6 +7,7 @@ import { Bar } from "@/components/Bar";
 import { Card } from "@/components/Card";
 import { Difference } from "@/components/Difference";
 import { CostOf, Count, Delta, Money } from "@/components/Figure";
+import { Others } from "@/components/Others";
 import { Select } from "@/components/Select";
 import { Empty, Loaded } from "@/components/states";
 import { Table } from "@/components/Table";
@@ -102,7 +103,7 @@ const INTO: Readonly<Partial<Record<Dimension, Dimension>>> = { model: "user", p
 function Group({ by, row }: { readonly by: Dimension; readonly row: CostRow }) {
   const { href } = useView();
   const name = row.group?.[by];
-  if (row.other) return <span className="text-soft">{row.groups} others</span>;
+  if (row.other) return <Others row={row} />;
   if (name === null || name === undefined) return <span className="text-soft">(none)</span>;
   return (
     <Link href={`/costs${href({ [by]: name, by: INTO[by] ?? "conversation", order: null })}`} className="font-medium hover:underline">

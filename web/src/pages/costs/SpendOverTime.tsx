@@ -57,7 +57,7 @@ interface Group {
   readonly amounts: Map<number, string>;
 }
 
-/** The rest comes last. */
+/** The largest first, the rest last. */
 function byGroup(rows: readonly CostRow[], by: Dimension): readonly Group[] {
   const groups = new Map<string, Group>();
   for (const row of rows) {
@@ -69,5 +69,6 @@ function byGroup(rows: readonly CostRow[], by: Dimension): readonly Group[] {
   }
   const others = groups.get(OTHERS);
   groups.delete(OTHERS);
-  return [...groups.values(), ...(others ? [others] : [])];
+  const height = ({ amounts }: Group) => [...amounts.values()].reduce((sum, amount) => sum + pixels(amount), 0);
+  return [...[...groups.values()].toSorted((a, b) => height(b) - height(a)), ...(others ? [others] : [])];
 }

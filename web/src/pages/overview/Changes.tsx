@@ -2,12 +2,13 @@ import { Link } from "wouter";
 import type { CostReasons, CostRow } from "@/api/schema";
 import { useAnswer } from "@/api/useAnswer";
 import { Card } from "@/components/Card";
+import { Others } from "@/components/Others";
 import { Difference } from "@/components/Difference";
 import { CostOf, Count, Delta, Money } from "@/components/Figure";
 import { Empty, Loaded } from "@/components/states";
 import { Table } from "@/components/Table";
 import { Tabs } from "@/components/Tabs";
-import { changeInPermille, magnitude, sign } from "@/lib/decimal";
+import { changeInPermille, compare, magnitude, sign } from "@/lib/decimal";
 import { change, usd } from "@/lib/format";
 import { asQuery } from "@/lib/period";
 import { type Dimension, useView } from "@/lib/view";
@@ -72,7 +73,7 @@ function Movers({ side, rows }: { readonly side: Side; readonly rows: readonly C
           cell: (row) => <Difference amount={row.difference_usd ?? "0"} />,
         },
         { id: "change", head: "Change", numeric: true, cell: (row) => <Delta now={row.cost_usd} before={row.previous?.cost_usd} more="bad" write={usd} /> },
-        { id: "why", head: "Why", wide: true, cell: (row) => <span className="text-soft">{row.reasons ? why(row.reasons, row) : null}</span> },
+        { id: "why", head: "Why", wide: true, cell: (row) => <Reasons row={row} /> },
         { id: "now", head: "Cost", numeric: true, cell: (row) => <CostOf of={row} /> },
         { id: "before", head: "Before", numeric: true, wide: true, cell: (row) => <Money amount={row.previous?.cost_usd ?? "0"} className="text-soft" /> },
         { id: "calls", head: "Calls", numeric: true, wide: true, cell: (row) => <Count value={row.calls} /> },
@@ -82,10 +83,19 @@ function Movers({ side, rows }: { readonly side: Side; readonly rows: readonly C
   );
 }
 
+function Reasons({ row }: { readonly row: CostRow }) {
+  const said = row.reasons ? why(row.reasons, row) : "";
+  return (
+    <span className="text-soft" title={said}>
+      {said}
+    </span>
+  );
+}
+
 /** Leads to the costs of the group alone. */
 function Name({ side, row }: { readonly side: Side; readonly row: CostRow }) {
   const { search } = useView();
-  if (row.other) return <span className="text-soft">{row.groups} others</span>;
+  if (row.other) return <Others row={row} />;
   const next = new URLSearchParams(search);
   next.delete("changed");
   for (const name of side.by) {
@@ -109,7 +119,7 @@ function Why({ row }: { readonly row: CostRow }) {
   const rose = direction > 0 ? "rose" : "fell";
   return (
     <span data-testid="why">
-      Cost {rose} by <b className="font-semibold text-ink">{usd(difference.replace("-", ""))}</b>
+      Cost {rose} by <b className="font-semibold text-ink">{usd(absolute(difference))}</b>
       {permille === undefined ? "" : ` (${change(permille)})`}: {why(reasons, row)}.
     </span>
   );
@@ -124,13 +134,17 @@ function why(reasons: CostReasons, row: CostRow): string {
     [reasons.length_usd, "longer calls", "shorter calls"],
     [reasons.rate_usd, "dearer tokens", "cheaper tokens"],
   ] as const;
-  const told = parts.filter(([amount]) => sign(amount) !== 0).toSorted(([a], [b]) => size(b) - size(a));
+  const told = parts.filter(([amount]) => sign(amount) !== 0).toSorted(([a], [b]) => compare(absolute(b), absolute(a)));
   const largest = told[0];
   if (!largest) return "the same";
   return told
     .filter(([amount]) => size(amount) > size(largest[0]) - 2)
-    .map(([amount, more, fewer]) => `${sign(amount) > 0 ? "+" : ""}${usd(amount)} from ${sign(amount) > 0 ? more : fewer}`)
+    .map(([amount, more, fewer]) => (sign(amount) > 0 ? `+${usd(amount)} ${more}` : `${usd(amount)} ${fewer}`))
     .join(", ");
+}
+
+function absolute(amount: string): string {
+  return amount.replace("-", "");
 }
 
 function size(amount: string): number {
