@@ -78,7 +78,8 @@ async def test_a_conversation_is_told_turn_by_turn(calls: Pool, http: aiohttp.Cl
 
 
 async def test_pages_are_the_whole(calls: Pool, http: aiohttp.ClientSession, gateway: Process) -> None:
-    found, cursor = [], dict[str, str]()
+    found: list[str] = []
+    cursor: dict[str, Any] = {}
     while True:
         page = await ask(http, gateway, "talk", tenant=TENANT, limit="3", **cursor)
         found += [turn["request_id"] for turn in page["rows"]]
