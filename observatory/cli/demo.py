@@ -138,6 +138,8 @@ def _say_where_next(config: Settings) -> None:
     stderr().print(
         f"""
 Next:
+  {url}/                   the page: costs, latency, calls, alerts
+  observatory top                          the same in the terminal, as it happens
   observatory costs --by tenant            who spent it; --by user, --by conversation, --by time
   observatory verify                       the provider's bill, the attempts, the facts and the rollups agree
   observatory publish "Hello" --wait       a request of your own; --stream shows it as it comes

@@ -131,6 +131,7 @@ def addresses(config: Settings) -> dict[str, str | None]:
 def _print_addresses(config: Settings, total_s: float, *, was_running: bool) -> None:
     places = addresses(config)
     rows = table(["what", "where"], left=2)
+    add_row(rows, "web page", f"{places['http']}/")
     add_row(rows, "HTTP API", f"{places['http']} (its OpenAPI document at /openapi.json)")
     add_row(rows, "OpenAI clients", f"base_url={places['http']}/v1")
     for name in ("kafka", "database", "simulator", "data"):
