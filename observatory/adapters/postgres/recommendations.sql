@@ -20,14 +20,19 @@ SELECT tenant_id, provider, model, prompt_hash, calls, cost_usd, dearest_usd, fi
 
 -- name: calls_of_prompts
 -- $1, $2: period; $3 to $6: tenants, providers, models, prompts; $7: how many calls of each.
-SELECT w.tenant_id, w.provider, w.model, w.prompt_hash, found.call_id
-  FROM unnest($3::text[], $4::text[], $5::text[], $6::text[]) AS w (tenant_id, provider, model, prompt_hash)
- CROSS JOIN LATERAL (
-   SELECT c.call_id FROM ledger.calls AS c
-    WHERE c.tenant_id = w.tenant_id AND c.started_at >= $1 AND c.started_at < $2
-      AND c.status = 'ok' AND c.operation = 'chat' AND c.cost_usd > 0 AND c.prompt_hash = w.prompt_hash
-      AND c.provider = w.provider AND coalesce(c.response_model, c.request_model) = w.model
-    ORDER BY c.started_at LIMIT $7) AS found
+-- All are found in one reading of the period.
+SELECT tenant_id, provider, model, prompt_hash, call_id
+  FROM (SELECT w.*, c.call_id,
+               row_number() OVER (PARTITION BY w.tenant_id, w.provider, w.model, w.prompt_hash
+                                  ORDER BY c.started_at, c.call_id) AS place
+          FROM unnest($3::text[], $4::text[], $5::text[], $6::text[]) AS w (tenant_id, provider, model, prompt_hash)
+          JOIN ledger.calls AS c
+            ON c.tenant_id = w.tenant_id AND c.provider = w.provider AND c.prompt_hash = w.prompt_hash
+               AND coalesce(c.response_model, c.request_model) = w.model
+         WHERE c.started_at >= $1 AND c.started_at < $2
+           AND c.status = 'ok' AND c.operation = 'chat' AND c.cost_usd > 0) AS found
+ WHERE place <= $7
+ ORDER BY place
 
 -- name: uncached_contexts
 -- $1, $2: period; $3: the least prompt that a provider caches; $4: for how long it keeps it; $5: how many rows.
@@ -53,14 +58,19 @@ HAVING sum(repeated) > 0
 
 -- name: largest_calls
 -- $1, $2: period; $3: the least prompt; $4, $5, $6: tenants, providers, models; $7: how many calls of each.
-SELECT w.tenant_id, w.provider, w.model, found.call_id
-  FROM unnest($4::text[], $5::text[], $6::text[]) AS w (tenant_id, provider, model)
- CROSS JOIN LATERAL (
-   SELECT c.call_id FROM ledger.calls AS c
-    WHERE c.tenant_id = w.tenant_id AND c.started_at >= $1 AND c.started_at < $2 AND c.status = 'ok'
-      AND c.provider = w.provider AND coalesce(c.response_model, c.request_model) = w.model
-      AND c.conversation_id IS NOT NULL AND c.cache_read_tokens = 0 AND c.uncached_input_tokens >= $3
-    ORDER BY c.uncached_input_tokens DESC, c.call_id LIMIT $7) AS found
+-- All are found in one reading of the period.
+SELECT tenant_id, provider, model, call_id
+  FROM (SELECT w.*, c.call_id,
+               row_number() OVER (PARTITION BY w.tenant_id, w.provider, w.model
+                                  ORDER BY c.uncached_input_tokens DESC, c.call_id) AS place
+          FROM unnest($4::text[], $5::text[], $6::text[]) AS w (tenant_id, provider, model)
+          JOIN ledger.calls AS c
+            ON c.tenant_id = w.tenant_id AND c.provider = w.provider
+               AND coalesce(c.response_model, c.request_model) = w.model
+         WHERE c.started_at >= $1 AND c.started_at < $2 AND c.status = 'ok'
+           AND c.conversation_id IS NOT NULL AND c.cache_read_tokens = 0 AND c.uncached_input_tokens >= $3) AS found
+ WHERE place <= $7
+ ORDER BY place
 
 -- name: use_of_models
 -- $1, $2: period; $3, $4: tenants and the models that they asked for. By day, since prices change with days.
