@@ -1,6 +1,7 @@
 """One step of a series: a window in, alarms raised or resolved out. No clock, no randomness, nothing outside."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import exp, log, sqrt
 
 from observatory.rules.anomalies.baseline import Baseline, Taken, begin, carry, leap, move
@@ -165,8 +166,9 @@ def _judge_cost(series: Series, block: Block, limits: Limits, changes: list[Chan
         (cost.deviations, limits.heavy_deviations),
     )
     verdict = judge_spent(cost, least, drivers, limits)
-    if block.calls:
-        verdict |= judge(price, least, limits.deviations, limits)
+    priced = judge(price, least, limits.deviations, limits)
+    # Silence says nothing of the price: an alarm is kept up by what was seen last, but not raised by it.
+    verdict |= priced if block.calls else replace(priced, raises=False)
     _settle(series, "cost_rate", verdict, limits, changes)
     if "cost_rate" in series.alarms:
         return

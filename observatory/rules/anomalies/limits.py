@@ -24,7 +24,7 @@ class Limits:
     warm_up_calls: int = 100
     deviations: float = 5.0
     call_deviations: float = 6.0
-    latency_deviations: float = 4.75
+    latency_deviations: float = 4.5
     heavy_deviations: float = 5.5
     """Of figures whose noise has a heavy tail: dollars, tokens a call, the 95th percentile itself."""
     least_of_slowest: float = 2.0

@@ -2,7 +2,7 @@
 
 Detection takes place in whole windows of ten seconds, and twenty seconds of anything belong to what is usual: of a
 minute there are three windows, half of its calls, to be sure in. Sure is what chance does less than once in a week of
-windows, five deviations or so; nine of ten faults are that far out if they are 1.28 deviations further on average. So
+windows, five deviations or so; 19 of 20 faults are that far out if they are 1.645 deviations further on average. So
 many calls it takes, going by the variance of one call and by what drifts in common. A window must have calls to speak.
 """
 
@@ -17,7 +17,7 @@ from tests.observatory.rules.anomalies.faults import FACTOR, FaultKind
 
 CALLS_A_BLOCK = 4
 MINUTE = 60 // WINDOW_S
-POWER = 1.28
+POWER = 1.645
 NEVER = 10**9
 COMMON = 0.003
 """The variance of what is common to the calls of a minute, a drift of 5 %; of their number 0.02."""
