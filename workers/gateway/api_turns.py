@@ -23,7 +23,7 @@ def turns_router(desk: AnalyticsDesk) -> APIRouter:
     router = APIRouter(prefix="/api/v1/analytics", tags=["analytics"])
     query = Annotated[TurnParameters, Depends(parameters_of(TurnParameters))]
 
-    @router.get("/conversations/{conversation_id}", openapi_extra=described_query(TurnParameters))
+    @router.get("/conversations/{conversation_id:path}", openapi_extra=described_query(TurnParameters))
     async def turns(access: Asker, conversation_id: ConversationName, parameters: query) -> ConversationTurns:
         """One conversation, whenever it was; `limit` and `cursor` are of its turns."""
         tenant, limit = only_tenant(access, parameters.tenant), parameters.limit

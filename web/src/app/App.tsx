@@ -49,8 +49,8 @@ function Pages() {
     <Guard place={location}>
       <Suspense fallback={<SkeletonRows rows={8} />}>
         <Switch>
-          {PAGES.map(({ path, Component }) => (
-            <Route key={path} path={path} component={Component} />
+          {PAGES.map(({ path, pattern, Component }) => (
+            <Route key={path} path={pattern ?? path} component={Component} />
           ))}
           <Route>
             <Page title="Nothing here" period={false} filters={false}>

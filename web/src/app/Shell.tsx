@@ -102,7 +102,7 @@ function Navigation({ kept, onGo }: { readonly kept: string; readonly onGo?: () 
 }
 
 function Place({ page, kept, onGo }: { readonly page: PageEntry; readonly kept: string; readonly onGo?: () => void }) {
-  const [here] = useRoute(page.path);
+  const [here] = useRoute(page.pattern ?? page.path);
   const { icon: Icon } = page;
   return (
     <Link

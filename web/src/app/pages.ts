@@ -1,11 +1,12 @@
 /** All pages: to add one is to add a line here and its folder in `pages/`. */
 
-import { CircleDollarSign, Gauge, type LucideIcon } from "lucide-react";
+import { CircleDollarSign, Gauge, type LucideIcon, MessagesSquare, Radio, Timer, Waypoints } from "lucide-react";
 import { type ComponentType, type LazyExoticComponent, lazy } from "react";
 
 export interface PageEntry {
-  /** A wouter pattern. */
   readonly path: string;
+  /** What else of it there is, as a wouter pattern: one thing of many, at the end of the path. */
+  readonly pattern?: string;
   readonly name: string;
   readonly about: string;
   readonly icon: LucideIcon;
@@ -30,5 +31,40 @@ export const PAGES: readonly PageEntry[] = [
     icon: CircleDollarSign,
     hotkey: "c",
     Component: lazy(() => import("@/pages/costs/Costs")),
+  },
+  {
+    path: "/performance",
+    name: "Performance",
+    about: "Where the time goes, how it is spread, throughput, providers side by side, the slowest calls",
+    icon: Timer,
+    hotkey: "p",
+    Component: lazy(() => import("@/pages/performance/Performance")),
+  },
+  {
+    path: "/conversations",
+    pattern: "/conversations/:name?",
+    name: "Conversations",
+    about: "Find one, and read it turn by turn with every attempt and its cost",
+    icon: MessagesSquare,
+    hotkey: "v",
+    Component: lazy(() => import("@/pages/conversations/Conversations")),
+  },
+  {
+    path: "/calls",
+    pattern: "/calls/:name?",
+    name: "Calls",
+    about: "The slowest, dearest, latest; one with all that is known of it",
+    icon: Radio,
+    hotkey: "l",
+    Component: lazy(() => import("@/pages/calls/Calls")),
+  },
+  {
+    path: "/traces",
+    pattern: "/traces/:name?",
+    name: "Traces",
+    about: "Requests through all services, each as a waterfall of its spans",
+    icon: Waypoints,
+    hotkey: "t",
+    Component: lazy(() => import("@/pages/traces/Traces")),
   },
 ];

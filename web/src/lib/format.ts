@@ -73,6 +73,12 @@ export function si(value: number): string {
   return unit ? `${scaled.toFixed(digits)} ${unit}` : scaled.toFixed(digits);
 }
 
+/** A number a second: `42.1/s`, `0.0024/s`. */
+export function perSecond(value: number | null | undefined): string {
+  if (value === null || value === undefined) return NOTHING;
+  return value > 0 && value < 0.1 ? `${Number(value.toPrecision(2))}/s` : `${si(value)}/s`;
+}
+
 /** `0.84 ms`, `820 ms`, `1.42 s`, `3 m 05 s`, `2 h 05 m`. */
 export function duration(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return NOTHING;

@@ -1,7 +1,7 @@
 /** A view is its address: period, grouping, filters and what is open are search parameters, so any view can be shared. */
 
 import { useCallback, useMemo } from "react";
-import { useSearch, useSearchParams } from "wouter";
+import { useLocation, useSearch, useSearchParams } from "wouter";
 import { type Period, periodIn } from "./period";
 
 /** What calls can be chosen and grouped by. */
@@ -89,6 +89,25 @@ function filtersIn(search: URLSearchParams): Filters {
 
 /** What of an address goes along from page to page: the period, the filters, whether it refreshes itself. */
 const KEPT = ["last", "from", "to", "refresh", ...DIMENSIONS];
+
+/** The last part of the address's path as it was before it was written there, after `base`; null: there is none. */
+export function useNameIn(base: string): string | null {
+  useLocation(); // which is not read itself: its percent signs are taken away once, and cannot be told apart any more
+  const { pathname } = window.location;
+  return pathname.length > base.length + 1 ? decodeURIComponent(pathname.slice(base.length + 1)) : null;
+}
+
+/** Addresses of other pages, with what goes along and with changes. */
+export function useLinkTo(): (path: string, changes?: Readonly<Record<string, string | null>>) => string {
+  const kept = useKeptSearch();
+  return useCallback(
+    (path, changes = {}) => {
+      const search = changed(new URLSearchParams(kept), changes).toString();
+      return search ? `${path}?${search}` : path;
+    },
+    [kept],
+  );
+}
 
 /** The search that a link to another page carries. */
 export function useKeptSearch(): string {

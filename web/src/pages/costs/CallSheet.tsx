@@ -10,7 +10,7 @@ import { Watermark } from "@/components/Watermark";
 import { clock, exactTime } from "@/lib/format";
 import { useView } from "@/lib/view";
 import { CallTable } from "./Calls";
-import { toneOf } from "./tones";
+import { toneOf } from "@/components/tones";
 
 /** One call with all that is known of it, beside the page; which one stands in the address. */
 export function CallSheet() {

@@ -10,7 +10,7 @@ import { type Column, Table } from "@/components/Table";
 import { clock, exactTime } from "@/lib/format";
 import { asQuery } from "@/lib/period";
 import { useView } from "@/lib/view";
-import { toneOf } from "./tones";
+import { toneOf } from "@/components/tones";
 
 const SHOWN = 15;
 const ORDERS = [
