@@ -1,9 +1,10 @@
 import { type ComponentProps, lazy, Suspense } from "react";
 import { Skeleton } from "./states";
 
-const Chart = lazy(async () => ({ default: (await import("./Chart")).Chart }));
+const code = import("./Chart");
+const Chart = lazy(async () => ({ default: (await code).Chart }));
 
-/** A chart whose code comes with the first one that is shown. */
+/** A chart. Its code comes apart from that of the page, which is shown before it is there. */
 export function LazyChart(props: ComponentProps<typeof Chart>) {
   const { height = 200, legend = true } = props;
   return (

@@ -29,8 +29,13 @@ const SIDES: readonly Side[] = [
 ];
 const DEFAULT_SIDE: Side = { id: "model", name: "Model", by: ["model"] };
 
+interface Props {
+  readonly total: CostRow | undefined;
+  readonly enabled: boolean;
+}
+
 /** What cost more or less than in the period before, who made the difference, and why. */
-export function Changes({ total }: { readonly total: CostRow | undefined }) {
+export function Changes({ total, enabled }: Props) {
   const { period, filters, search, set } = useView();
   const side = SIDES.find(({ id }) => id === search.get("changed")) ?? DEFAULT_SIDE;
   const query = {
@@ -41,7 +46,7 @@ export function Changes({ total }: { readonly total: CostRow | undefined }) {
     compare: "previous",
     top: SHOWN,
   };
-  const movers = useAnswer("/api/v1/analytics/costs", { query });
+  const movers = useAnswer("/api/v1/analytics/costs", { query }, { enabled });
   return (
     <Card title="What changed, and why" hint={total ? <Why row={total} /> : null}>
       <Tabs

@@ -10,12 +10,12 @@ import { useView } from "@/lib/view";
 const HEIGHT = 160;
 
 /** Cost, calls and latency over the period, cost and calls beside those of the period before. */
-export function OverTime() {
+export function OverTime({ enabled }: { readonly enabled: boolean }) {
   const { period, filters } = useView();
   const step = granularity(period);
   const query = { ...asQuery(period), ...filters, granularity: step, compare: "previous" };
-  const costs = useAnswer("/api/v1/analytics/costs", { query });
-  const performance = useAnswer("/api/v1/analytics/performance", { query });
+  const costs = useAnswer("/api/v1/analytics/costs", { query }, { enabled });
+  const performance = useAnswer("/api/v1/analytics/performance", { query }, { enabled });
   const loading = <Skeleton className="m-4 h-44" />;
   const common = { height: HEIGHT, syncKey: "period", step: STEP_S[step] };
   return (

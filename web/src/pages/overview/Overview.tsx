@@ -15,14 +15,15 @@ export default function Overview() {
   const query = { ...asQuery(period), ...filters, compare: "previous" };
   const costs = useAnswer("/api/v1/analytics/costs", { query });
   const performance = useAnswer("/api/v1/analytics/performance", { query });
+  const known = costs.data !== undefined || costs.isError; // the figures come before everything else
   return (
     <Page title="Overview" watermark={<Watermark until={costs.data?.watermark} complete={costs.data?.complete ?? false} />}>
       <Now />
       <Card title={named(period)} hint="against the period of the same length before it">
         <PeriodFigures costs={costs} performance={performance} />
-        <OverTime />
+        <OverTime enabled={known} />
       </Card>
-      <Changes total={costs.data?.rows[0]} />
+      <Changes total={costs.data?.rows[0]} enabled={known} />
     </Page>
   );
 }
