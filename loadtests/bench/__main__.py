@@ -18,8 +18,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m loadtests.bench",
         description="Starts a stack of its own on free ports, measures it and removes it again: about 5 minutes. "
-        "Analytics, which makes 10 million facts first (--facts), is measured with --only analytics alone. The simulated "
-        "model answers at once; an answer is given when its attempt is settled in PostgreSQL.",
+        "Analytics, which makes 10 million facts first (--facts), is measured with --only analytics alone. The "
+        "simulated model answers at once; an answer is given when its attempt is settled in PostgreSQL.",
     )
     parser.add_argument("--json", action="store_true", help="print all figures as JSON, nothing else on stdout")
     parser.add_argument(
