@@ -5,10 +5,11 @@ import { useAnswer } from "@/api/useAnswer";
 import { Badge } from "@/components/Badge";
 import { Dialog } from "@/components/Dialog";
 import { Count, Duration, Money } from "@/components/Figure";
+import { TextLink } from "@/components/Pairs";
 import { Loaded } from "@/components/states";
 import { Watermark } from "@/components/Watermark";
 import { clock, exactTime } from "@/lib/format";
-import { useView } from "@/lib/view";
+import { useLinkTo, useView } from "@/lib/view";
 import { CallTable } from "./Calls";
 import { toneOf } from "@/components/tones";
 
@@ -48,6 +49,7 @@ function Known({ id }: { readonly id: string }) {
 }
 
 function Facts({ call }: { readonly call: CallView }) {
+  const to = useLinkTo();
   const facts: readonly (readonly [string, ReactNode])[] = [
     ["Model", call.model === call.request_model ? call.model : `${call.model}, asked for as ${call.request_model}`],
     ["Provider", call.provider],
@@ -68,7 +70,7 @@ function Facts({ call }: { readonly call: CallView }) {
     ["Prompt version", call.prompt_version],
     ["Tags", call.tags ? Object.entries(call.tags).map(([name, value]) => `${name}=${value}`).join(", ") : null],
     ["Request", <code key="request">{call.request_id}</code>],
-    ["Call", <code key="call">{call.call_id}</code>],
+    ["Call", <TextLink key="call" href={to(`/calls/${call.call_id}`)}>{call.call_id}, and where its time went</TextLink>],
   ];
   return (
     <dl className="grid grid-cols-[auto_1fr] gap-x-6 gap-y-1.5 border-y px-4 py-3 text-[13px]">
