@@ -97,7 +97,7 @@ async def test_a_call_tells_all_of_its_request_and_leads_to_its_conversation(pag
         fact["attempts"]
     )
     assert exact(await hint(page, page.get_by_test_id("cost"))) == fact["cost_usd"]
-    assert await faults(page, "call") == []
+    assert await faults(page, "call-page") == []
     await page.get_by_label("What it was").get_by_role("link").click()
     await expect(page.get_by_role("heading", name=fact["conversation_id"])).to_be_visible()
     await page.goto("/calls/00000000-0000-4000-8000-000000000000")
