@@ -35,6 +35,7 @@ async def test_a_conversation_is_found_and_told_turn_by_turn_to_the_last_digit(p
         TENANT, NAME,
     )  # fmt: skip
     assert exact(await hint(page, page.get_by_test_id("cost"))) == sum(fact["cost_usd"] or 0 for fact in facts)
+    await page.reload()
     turns = page.get_by_role("list", name="Turns").get_by_role("listitem")
     await expect(turns).to_have_count(len({fact["request_id"] for fact in facts}))
     attempts = turns.locator("tbody tr")
