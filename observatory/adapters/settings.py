@@ -116,6 +116,10 @@ class Settings(BaseSettings):
     """Names of processors, with commas: the stream workers run these alone, in a consumer group of their own."""
     data_dir: Path = Path("/")
     """Where the stack's data is: the ledger watches how full that disk is."""
+    processes: str = Field("", pattern=r"^(?:[A-Za-z0-9._-]+=https?://[^,\s]+(?:,[A-Za-z0-9._-]+=https?://[^,\s]+)*)?$")
+    """`name=address` of each process's health, with commas: the gateway tells how they are."""
+    operator_keys: str = Field("", pattern=r"^[A-Za-z0-9_,]*$")
+    """Ids of API keys, with commas: who shows one of them may see dead letters and send them again."""
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     facts_retention_days: Annotated[int, Field(ge=1)] = 400
     anomaly_window_s: Annotated[int, Field(ge=1, le=60)] = 10

@@ -6,12 +6,13 @@ from typing import Annotated
 from cyclopts import App, Parameter
 from rich.markup import escape
 
-from observatory.cli.dead_letters import Letter, Summary, letters, retried_below, retry, summary, topic_of
+from observatory.adapters.dead_letters import Letter, Summary, letters, retried_below, retry, summaries, topic_of
+from observatory.adapters.following import NoSuchTopic
 from observatory.cli.options import Json
 from observatory.cli.output import add_row, print_json, stdout, table
-from observatory.cli.outside import settings
+from observatory.cli.outside import kafka_problems, settings
 from observatory.cli.problems import wrong_usage
-from schemas.topics import TOPICS
+from schemas.topics import Topic
 
 SHOWN_BYTES = 2_000
 
@@ -37,7 +38,8 @@ Some uses:
 async def list_letters(*, json: Json = False) -> int:
     """Count dead letters by topic and reason; 'waiting' are those not retried yet."""
     config = settings()
-    found = [await summary(config.kafka, topic) for topic in TOPICS]
+    with kafka_problems(config.kafka):
+        found = await summaries(config.kafka)
     if json:
         print_json([_summary_json(item) for item in found], indent=True)
         return 0
@@ -63,15 +65,17 @@ async def show(
     """Show dead letters: where each came from, why it could not be read, its key and its value."""
     config = settings()
     shown = 0
-    async for letter in letters(config.kafka, topic_of(topic)):
-        if shown >= limit:
-            break
-        if _within(letter, from_, to):
-            shown += 1
-            if json:
-                print_json(_letter_json(letter))
-            else:
-                _print(letter)
+    source = _source(topic)
+    with kafka_problems(config.kafka):
+        async for letter in letters(config.kafka, source):
+            if shown >= limit:
+                break
+            if _within(letter, from_, to):
+                shown += 1
+                if json:
+                    print_json(_letter_json(letter))
+                else:
+                    _print(letter)
     if not shown and not json:
         stdout().print("There are none.")
     return 0
@@ -93,23 +97,33 @@ async def retry_letters(
     What was retried once is not sent by a second retry, unless with --again.
     """
     config = settings()
-    source = topic_of(topic)
+    source = _source(topic)
     if from_ is not None and to is not None and from_ > to:
         raise wrong_usage("--from is not above --to")
-    below = 0 if again else await retried_below(config.kafka, source)
-    waiting = [item async for item in letters(config.kafka, source) if item.record.offset >= below]
-    chosen = [letter for letter in waiting if _within(letter, from_, to)]
-    if chosen and chosen[0].record.offset > waiting[0].record.offset and not again:
-        skipped = chosen[0].record.offset - waiting[0].record.offset
-        raise wrong_usage(f"--from would skip {skipped} that wait and mark them as retried; add --again to do without")
-    if chosen and not dry_run:
-        await retry(config.kafka, source, chosen, remember=not again)
+    with kafka_problems(config.kafka):
+        below = 0 if again else await retried_below(config.kafka, source)
+        waiting = [item async for item in letters(config.kafka, source) if item.record.offset >= below]
+        chosen = [letter for letter in waiting if _within(letter, from_, to)]
+        if chosen and chosen[0].record.offset > waiting[0].record.offset and not again:
+            skipped = chosen[0].record.offset - waiting[0].record.offset
+            raise wrong_usage(
+                f"--from would skip {skipped} that wait and mark them as retried; add --again to do without"
+            )
+        if chosen and not dry_run:
+            await retry(config.kafka, source, chosen, remember=not again)
     if json:
         print_json({"topic": source.name, "sent": 0 if dry_run else len(chosen), "chosen": _offsets(chosen)})
     else:
         verb = "would be sent" if dry_run else "were sent"
         stdout().print(f"{len(chosen)} of {len(waiting)} {verb} to {source.name} again")
     return 0
+
+
+def _source(name: str) -> Topic:
+    try:
+        return topic_of(name)
+    except NoSuchTopic as error:
+        raise wrong_usage(str(error)) from error
 
 
 def _offsets(chosen: list[Letter]) -> list[int]:

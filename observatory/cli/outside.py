@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 
+from observatory.adapters.following import NoSuchTopic
 from observatory.adapters.kafka import Publisher
 from observatory.adapters.postgres.pool import TRANSIENT, Pool, describe, open_pool
 from observatory.adapters.postgres.prices import NoPrices
@@ -30,6 +31,8 @@ def kafka_problems(kafka: KafkaSettings) -> Iterator[None]:
     """Turns what Kafka's client raises within into a `Problem`."""
     try:
         yield
+    except NoSuchTopic as error:
+        raise Problem(str(error)) from error
     except (UnknownTopicOrPartitionError, TopicAuthorizationFailedError) as error:
         raise Problem(f"Kafka at {kafka.bootstrap}: {describe(error)}; 'observatory migrate' creates topics") from error
     except KafkaError as error:

@@ -58,13 +58,19 @@ def parts_of(config: Settings, folder: Path, environ: Mapping[str, str] = os.env
         "OBSERVATORY_DATABASE_URL": config.database_url,
         "OBSERVATORY_DATA_DIR": str(folder),
     }
-    return (
+    workers = (
         *_simulator(config, folder),
         *_numbered(LEDGER, "streams.ledger", config.ledgers, shared, base + LEDGER_PORTS, 20),
         *_numbered(STREAMS, "streams.app", config.streams, shared, base + STREAMS_PORTS, 20),
         *_numbered(CHAT, "workers.chat", config.chat_workers, shared, base + CHAT_PORTS, 20),
-        *_gateways(config, shared),
     )
+    return (*workers, *_gateways(config, _watching(workers, shared)))
+
+
+def _watching(workers: tuple[Part, ...], shared: Mapping[str, str]) -> Mapping[str, str]:
+    """What gateways are told of the other processes, unless the environment says which there are."""
+    told = ",".join(f"{part.name}={part.health_url}" for part in workers)
+    return {"OBSERVATORY_PROCESSES": told, **shared}
 
 
 def _simulator(config: Settings, folder: Path) -> tuple[Part, ...]:

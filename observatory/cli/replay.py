@@ -10,6 +10,7 @@ import asyncpg
 from aiokafka import TopicPartition
 from cyclopts import Parameter
 
+from observatory.adapters.following import partitions_of
 from observatory.adapters.kafka import new_consumer, topic_name
 from observatory.adapters.postgres.compare import REPLAYED, Comparison, TablesDiffer, begin_snapshot, compare
 from observatory.adapters.postgres.ledger import SinkOffsets, StoredOffset
@@ -17,7 +18,6 @@ from observatory.adapters.postgres.migrations import MigrationError
 from observatory.adapters.postgres.pool import Connection, open_pool
 from observatory.adapters.postgres.scratch import ScratchError, scratch_database
 from observatory.adapters.settings import Settings
-from observatory.cli.following import partitions_of
 from observatory.cli.migrate import MIGRATIONS
 from observatory.cli.options import Json
 from observatory.cli.output import add_row, print_json, stdout, table

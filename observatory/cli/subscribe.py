@@ -7,8 +7,9 @@ from uuid import UUID
 
 from cyclopts import Parameter
 
+from observatory.adapters.following import Start
 from observatory.adapters.kafka import Record
-from observatory.cli.following import Start, follow
+from observatory.cli.following import follow
 from observatory.cli.options import Json, parse_duration, parse_moment
 from observatory.cli.outside import settings
 from observatory.cli.problems import Problem, wrong_usage

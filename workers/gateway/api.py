@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from schemas.alerts import AlertRaised, AlertResolved
 from schemas.http import CreateConversation, PostMessage, Problem, SendChat
 from schemas.http_budgets import ChangeBudget, CreateBudget
+from schemas.http_dead_letters import RetryDeadLetters
 from schemas.http_experiments import ChangeExperiment, CreateExperiment
 from schemas.http_feedback import GiveFeedback
 from schemas.http_live import LiveStatus
@@ -40,6 +41,7 @@ _READ: Sequence[type[BaseModel]] = (
     SetPrices,
     CreateExperiment,
     ChangeExperiment,
+    RetryDeadLetters,
 )
 """The bodies that `api_bodies` reads, of which FastAPI knows nothing."""
 

@@ -7,10 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from observatory.adapters.postgres.alerts import Alerts, StoredAlert
+from observatory.adapters.postgres.pipeline import read_standing
 from observatory.rules.limits import DEFAULT_PAGE, MAX_PAGE
 from schemas.base import MAX_NAME_LENGTH
 from schemas.http_alerts import AlertPage, AlertView
+from schemas.http_status import StandingAlerts
+from workers.gateway.access import Access
 from workers.gateway.api_bodies import Asker, decode_cursor, encode_cursor, time_in
+from workers.gateway.api_status import standing_alerts
 from workers.gateway.database import Database
 from workers.gateway.refusals import invalid, not_found
 
@@ -19,6 +23,8 @@ Kind = Annotated[
     str, Query(pattern="^[a-z_]+$", max_length=MAX_NAME_LENGTH, description="budget_threshold, unpriced_model, anomaly")
 ]
 State = Literal["standing", "resolved", "all"]
+
+Of = Annotated[Literal["own", "all"], Query(description="Of the key's tenant, or of all that may be seen.")]
 
 _STANDING: dict[State, bool | None] = {"standing": True, "resolved": False, "all": None}
 
@@ -32,32 +38,43 @@ def alerts_router(database: Database) -> APIRouter:
         access: Asker,
         state: State = "standing",
         kind: Kind | None = None,
+        of: Of = "own",
         cursor: str | None = None,
         limit: Limit = DEFAULT_PAGE,
     ) -> AlertPage:
-        """The tenant's alerts, newest first: those that stand, those that are over, or all."""
+        """Alerts, newest first: those that stand, those that are over, or all."""
         after = None
         if cursor is not None:
             raised_at, alert_id = decode_cursor(cursor, 2)
             after = (time_in(raised_at), _id_in(alert_id))
         rows = await database.run_or_refuse(
             lambda pool: Alerts(pool).page(
-                access.tenant_id, standing=_STANDING[state], kind=kind, since=None, after=after, limit=limit + 1
+                _tenant(access, of), standing=_STANDING[state], kind=kind, since=None, after=after, limit=limit + 1
             )
         )
         last = rows[limit - 1] if len(rows) > limit else None
         following = encode_cursor(last.raised_at.isoformat(), str(last.alert_id)) if last else None
         return AlertPage(alerts=[_view(row) for row in rows[:limit]], next_cursor=following)
 
+    @router.get("/standing")
+    async def standing(access: Asker) -> StandingAlerts:
+        """How many alerts stand, of all tenants that may be seen."""
+        return standing_alerts(await database.run_or_refuse(lambda pool: read_standing(pool, _tenant(access, "all"))))
+
     @router.get("/{alert_id}")
-    async def get(access: Asker, alert_id: UUID) -> AlertView:
+    async def get(access: Asker, alert_id: UUID, of: Of = "own") -> AlertView:
         """One alert."""
-        found = await database.run_or_refuse(lambda pool: Alerts(pool).get(access.tenant_id, alert_id))
+        found = await database.run_or_refuse(lambda pool: Alerts(pool).get(_tenant(access, of), alert_id))
         if found is None:
             raise not_found(f"there is no alert {alert_id}")
         return _view(found)
 
     return router
+
+
+def _tenant(access: Access, of: str) -> str | None:
+    """The tenant whose alerts are meant; None: all, which is for who needs no key."""
+    return None if of == "all" and access.api_key_id is None else access.tenant_id
 
 
 def _view(alert: StoredAlert) -> AlertView:

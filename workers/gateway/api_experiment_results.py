@@ -4,23 +4,25 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from observatory.adapters.experiment_views import rows_of, view_of
 from observatory.adapters.postgres.experiment_results import Results, read_until, results_of
 from observatory.adapters.postgres.pool import Pool
 from observatory.rules.periods import Window
+from schemas.base import Name
 from schemas.experiments import Experiment
 from schemas.http_analytics import AnalyticsAnswer
 from schemas.http_experiments import ComparisonRow, ExperimentResults, ExperimentsParameters
 from workers.gateway.analytics_answers import csv_answer, json_answer, one_by_one, wants_csv
 from workers.gateway.analytics_desk import AnalyticsDesk
-from workers.gateway.analytics_query import Asked, asked, described_query, parameters_of, tenant_of
+from workers.gateway.analytics_query import Asked, asked, described_query, only_tenant, parameters_of, tenant_of
 from workers.gateway.api_bodies import Asker
 from workers.gateway.api_experiments import ExperimentId, run
 from workers.gateway.database import Database
 
 DEFAULT_EXPERIMENTS = 20
+Tenant = Annotated[Name | None, Query(description="Whose; without it the key's own. A key sees its own only.")]
 
 
 def experiment_results_router(database: Database, desk: AnalyticsDesk) -> APIRouter:
@@ -53,9 +55,10 @@ def experiment_results_router(database: Database, desk: AnalyticsDesk) -> APIRou
         return json_answer(ComparisonRow, question.period, watermark, rows, following)
 
     @router.get("/{experiment_id}")
-    async def get(access: Asker, experiment_id: ExperimentId) -> ExperimentResults:
+    async def get(access: Asker, experiment_id: ExperimentId, tenant: Tenant = None) -> ExperimentResults:
         """One experiment: its variants, every comparison, whether the split is right, and the verdict in words."""
-        experiment = await run(database, lambda store: store.get(access.tenant_id, experiment_id))
+        owner = only_tenant(access, tenant) or access.tenant_id
+        experiment = await run(database, lambda store: store.get(owner, experiment_id))
         return view_of(await desk.read(lambda pool: results_of(pool, experiment)))
 
     return router

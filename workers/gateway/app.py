@@ -25,6 +25,7 @@ from workers.gateway.api_calls import calls_router
 from workers.gateway.api_chat import ChatDesk, chat_router
 from workers.gateway.api_conversation_costs import conversation_costs_router
 from workers.gateway.api_conversations import ConversationStore, conversations_router
+from workers.gateway.api_dead_letters import dead_letters_router
 from workers.gateway.api_experiment_results import experiment_results_router
 from workers.gateway.api_experiments import experiments_router
 from workers.gateway.api_feedback import FeedbackDesk, feedback_router
@@ -34,10 +35,12 @@ from workers.gateway.api_prices import PriceDesk, prices_router
 from workers.gateway.api_quality import quality_router
 from workers.gateway.api_recommendations import recommendations_router
 from workers.gateway.api_repricing import RepricingDesk, repricing_router
+from workers.gateway.api_status import status_router
 from workers.gateway.api_traces import traces_router
 from workers.gateway.api_turns import turns_router
 from workers.gateway.api_users import users_router
 from workers.gateway.database import Database
+from workers.gateway.dead_letter_desk import DeadLetterDesk
 from workers.gateway.intake import Intake
 from workers.gateway.live_feed import LiveFeed
 from workers.gateway.metrics import WAITING
@@ -45,7 +48,9 @@ from workers.gateway.models import Models
 from workers.gateway.openai_routes import ChatCompletions, OpenAIEndpoint, nothing_here
 from workers.gateway.operations import Operations
 from workers.gateway.resuming import Resuming
+from workers.gateway.status_desk import StatusDesk
 from workers.gateway.tracing import RequestTraces
+from workers.gateway.watched import Watched
 from workers.gateway.web import Web
 
 log = logging.getLogger(__name__)
@@ -149,7 +154,10 @@ class _HotPath:
 def build_rest(gateway: Gateway, traces: RequestTraces) -> FastAPI:
     """Everything under `/api`."""
     desk = ChatDesk(gateway.intake, gateway.listener, gateway.resuming)
-    patience_s = gateway.settings.chat.deadline_s
+    settings = gateway.settings
+    patience_s = settings.chat.deadline_s
+    letters = DeadLetterDesk(settings.kafka, settings.operator_keys)
+    status = StatusDesk(settings.kafka, gateway.database, Watched(settings.processes), letters)
     return build_api(
         gateway.keys,
         traces,
@@ -171,6 +179,8 @@ def build_rest(gateway: Gateway, traces: RequestTraces) -> FastAPI:
         prices_router(PriceDesk(gateway.database)),
         live_router(gateway.live, gateway.database),
         repricing_router(RepricingDesk(gateway.database)),
+        status_router(status, settings.kafka),
+        dead_letters_router(letters),
         experiments_router(gateway.database),
         experiment_results_router(gateway.database, gateway.analytics),
     )

@@ -50,8 +50,8 @@ class Alerts:
         rows = await self._pool.fetch(_SQL["page"], tenant_id, standing, since, *(after or (None, None)), limit, kind)
         return [_stored(row) for row in rows]
 
-    async def get(self, tenant_id: str, alert_id: UUID) -> StoredAlert | None:
-        """None when the tenant has no such alert."""
+    async def get(self, tenant_id: str | None, alert_id: UUID) -> StoredAlert | None:
+        """None when the tenant (None: nobody) has no such alert."""
         row = await self._pool.fetchrow(_SQL["alert"], alert_id, tenant_id)
         return None if row is None else _stored(row)
 

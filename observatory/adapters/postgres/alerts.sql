@@ -66,4 +66,4 @@ SELECT alert_id, kind, severity, tenant_id, subject, message, latest::text AS de
 
 -- name: alert
 SELECT alert_id, kind, severity, tenant_id, subject, message, latest::text AS details, raised_at, resolved_at
-  FROM ledger.alerts WHERE alert_id = $1 AND tenant_id = $2
+  FROM ledger.alerts WHERE alert_id = $1 AND ($2::text IS NULL OR tenant_id = $2)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from observatory.adapters.postgres.freshness import Reached, read_freshness
-from observatory.adapters.postgres.pool import Connection
+from observatory.adapters.postgres.pool import Connection, Database
 from observatory.adapters.postgres.queries import load_queries
+from schemas.alerts import Severity
 
 _SQL = load_queries("observatory.adapters.postgres", "pipeline.sql")
 
@@ -21,11 +22,12 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How many alerts of a kind and severity are raised and not resolved."""
+    """How many alerts of a kind and severity are raised and not resolved, and what the latest says."""
 
     kind: str
-    severity: str
+    severity: Severity
     alerts: int
+    latest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,23 @@ class Pipeline:
     database_bytes: int
 
 
+async def read_standing(database: Database, tenant_id: str | None) -> list[Standing]:
+    """How many alerts stand, of one tenant or of all."""
+    return [Standing(*row) for row in await database.fetch(_SQL["standing_alerts"], tenant_id)]
+
+
+async def read_outbox(connection: Connection) -> list[Outbox]:
+    """What waits to be published, by kind."""
+    return [Outbox(*row) for row in await connection.fetch(_SQL["outbox"])]
+
+
 async def read_pipeline(connection: Connection, most_budgets: int) -> Pipeline:
     """Asks for it; of budgets the `most_budgets` of which most is used."""
     _, reached = await read_freshness(connection)
     return Pipeline(
-        outbox=[Outbox(*row) for row in await connection.fetch(_SQL["outbox"])],
+        outbox=await read_outbox(connection),
         unknown_calls=await connection.fetchval(_SQL["unknown_calls"]),
-        alerts=[Standing(*row) for row in await connection.fetch(_SQL["standing_alerts"])],
+        alerts=await read_standing(connection, None),
         budgets=[BudgetUse(*row) for row in await connection.fetch(_SQL["budgets"], most_budgets)],
         reached=reached,
         database_bytes=await connection.fetchval(_SQL["database_bytes"]),

@@ -17,7 +17,12 @@ SELECT what, waiting, coalesce(extract(epoch FROM now() - oldest), 0)::double pr
 SELECT count(*) FROM journal.attempts WHERE cost_state = 'estimated' AND status = 'unknown'
 
 -- name: standing_alerts
-SELECT kind, severity, count(*) AS alerts FROM ledger.alerts WHERE resolved_at IS NULL GROUP BY kind, severity
+-- $1: tenant or null.
+SELECT kind, severity, count(*) AS alerts,
+       (array_agg(message ORDER BY raised_at DESC, alert_id DESC))[1] AS latest
+  FROM ledger.alerts
+ WHERE resolved_at IS NULL AND ($1::text IS NULL OR tenant_id = $1)
+ GROUP BY kind, severity ORDER BY severity, kind
 
 -- name: budgets
 -- The $1 budgets of which most is used, what is held included; a limit of 0 is used up.

@@ -32,7 +32,8 @@ def check_definition(definition: ExperimentDefinition) -> None:
     _check_weights(definition)
     for variant in definition.variants:
         overrides = variant.overrides
-        if definition.assigned_by == "client" and overrides.model_fields_set - {"prompt_version"}:
+        changed = overrides.model_dump(exclude_none=True, exclude={"prompt_version"})
+        if definition.assigned_by == "client" and changed:
             raise BadExperiment(f"variant {variant.name!r}: a client that assigns itself also makes the changes itself")
         if overrides.system_prompt is not None and overrides.prompt_version is None:
             raise BadExperiment(f"variant {variant.name!r}: a system_prompt needs a prompt_version to be known by")

@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 
 import orjson
 
+from observatory.adapters.dead_letters import letters
 from observatory.adapters.kafka import Publisher, Record, new_producer, read_event, topic_name
-from observatory.cli.dead_letters import letters
 from observatory.cli.following import follow
 from schemas.chat import ChatDelta, ChatError, ChatFailed, ChatRequested, ChatRestarted
 from schemas.envelope import event_id, request_key

@@ -13,6 +13,9 @@ import asyncpg
 import msgspec
 import pytest
 
+from observatory.adapters.postgres.experiments import Experiments
+from observatory.adapters.postgres.pool import open_pool
+from schemas.experiments import ExperimentDefinition
 from streams.folds.experiment_units import UnitSums
 from tests.workers.gateway.conftest import Process
 
@@ -54,6 +57,30 @@ async def test_an_experiment_lives_from_draft_to_end(gateway: Process, http: aio
         assert "create another" in (await response.json(content_type=None))["detail"]
     async with http.get(url) as response:
         assert name in [experiment["experiment_id"] for experiment in (await response.json())["experiments"]]
+
+
+async def test_an_experiment_whose_clients_assign_themselves_can_be_made(
+    gateway: Process, http: aiohttp.ClientSession
+) -> None:
+    url, name = f"{gateway.url}/api/v1/experiments", f"client-{uuid4()}"
+    body = {"experiment_id": name, "assigned_by": "client", "variants": [{"name": "a"}, {"name": "b"}]}
+    async with http.post(url, json=body) as response:
+        assert response.status == 201, await response.text()
+
+
+async def test_results_of_another_tenant_are_shown_where_no_key_is_needed(
+    gateway: Process, http: aiohttp.ClientSession, database_url: str
+) -> None:
+    name = f"of-acme-{uuid4()}"
+    definition = ExperimentDefinition.model_validate({"variants": [{"name": "a"}, {"name": "b"}], "eligibility": APART})
+    pool = await open_pool(database_url, size=1, application="test")
+    await Experiments(pool).create("acme", name, definition)
+    await pool.close()
+    url = f"{gateway.url}/api/v1/analytics/experiments/{name}"
+    async with http.get(url) as response:
+        assert response.status == 404
+    async with http.get(url, params={"tenant": "acme"}) as response:
+        assert (await response.json())["experiment"]["tenant_id"] == "acme"
 
 
 async def test_a_draft_can_be_removed(gateway: Process, http: aiohttp.ClientSession) -> None:

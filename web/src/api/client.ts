@@ -45,12 +45,30 @@ const PATIENCE_MS = 30_000;
 
 /** Asks; raises `ApiError`. */
 export async function get<P extends GetPath>(path: P, question: Question<P> = {}, signal?: AbortSignal): Promise<Answer<P>> {
+  return (await exchange(addressOf(path, question), {}, signal)) as Answer<P>;
+}
+
+type Posts = { [P in keyof paths]: paths[P] extends { readonly post: infer G } ? (G extends undefined ? never : P) : never }[keyof paths];
+type Posted<P extends Posts> = paths[P] extends {
+  readonly post: { readonly responses: { readonly 200: { readonly content: { readonly "application/json": infer Body } } } };
+}
+  ? Body
+  : never;
+
+/** Has something done; raises `ApiError`. It is never sent twice by itself. */
+export async function post<P extends Posts>(path: P, question: Question<P>, body: object): Promise<Posted<P>> {
+  const sent = { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+  return (await exchange(addressOf(path, question), sent)) as Posted<P>;
+}
+
+async function exchange(address: string, request: RequestInit, signal?: AbortSignal): Promise<unknown> {
   const key = currentKey();
   const patience = AbortSignal.timeout(PATIENCE_MS);
   let response: Response;
   try {
-    response = await fetch(addressOf(path, question), {
-      headers: { accept: "application/json", ...authorisation(key) },
+    response = await fetch(address, {
+      ...request,
+      headers: { accept: "application/json", ...(request.headers as Record<string, string> | undefined), ...authorisation(key) },
       signal: signal ? AbortSignal.any([signal, patience]) : patience,
     });
   } catch (error) {
@@ -58,7 +76,7 @@ export async function get<P extends GetPath>(path: P, question: Question<P> = {}
     throw new ApiError(0, "Gateway not reached", "the gateway does not answer; it may be down or starting");
   }
   if (!response.ok) throw await refusal(response, key);
-  return (await response.json()) as Answer<P>;
+  return response.json();
 }
 
 /** The address of a question, also for links to CSV. */

@@ -322,9 +322,29 @@ export interface paths {
         };
         /**
          * Page
-         * @description The tenant's alerts, newest first: those that stand, those that are over, or all.
+         * @description Alerts, newest first: those that stand, those that are over, or all.
          */
         readonly get: operations["page_api_v1_alerts_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/alerts/standing": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Standing
+         * @description How many alerts stand, of all tenants that may be seen.
+         */
+        readonly get: operations["standing_api_v1_alerts_standing_get"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -854,6 +874,86 @@ export interface paths {
         readonly get: operations["report_api_v1_repricing__job_id__get"];
         readonly put?: never;
         readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/status": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Status
+         * @description Whether anything is wrong right now: processes, services, providers, alerts, lag, watermark, dead letters.
+         */
+        readonly get: operations["status_api_v1_status_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/dead-letters": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Counts
+         * @description How many dead letters there are, by topic and reason; counted at most every ten seconds.
+         */
+        readonly get: operations["counts_api_v1_dead_letters_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/dead-letters/{topic}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Page
+         * @description The latest of a topic: where each came from, why it could not be read, and how it begins.
+         */
+        readonly get: operations["page_api_v1_dead_letters__topic__get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/dead-letters/{topic}/retry": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Retry
+         * @description Sends those that wait to the topic that they came from again: same key, value and headers.
+         */
+        readonly post: operations["retry_api_v1_dead_letters__topic__retry_post"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -1791,6 +1891,17 @@ export interface components {
             readonly currency: "USD";
         };
         /**
+         * RetryDeadLetters
+         * @description Which of those that wait are sent again: up to this offset among the dead letters, included; without it all.
+         */
+        readonly RetryDeadLetters: {
+            /**
+             * Up To
+             * @default null
+             */
+            readonly up_to: number | null;
+        };
+        /**
          * SendChat
          * @description A chat request; with `use_history` its messages are the new turn of the conversation.
          */
@@ -2536,6 +2647,26 @@ export interface components {
             readonly split_is_right: boolean;
         };
         /**
+         * ConcernView
+         * @description Something that is not as it should be, in a sentence; `subject` names what it is about.
+         */
+        readonly ConcernView: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            readonly kind: "process" | "service" | "provider" | "alert" | "lag" | "watermark" | "outbox" | "dead_letters";
+            /**
+             * Severity
+             * @enum {string}
+             */
+            readonly severity: "warning" | "critical";
+            /** Subject */
+            readonly subject: string;
+            /** Sentence */
+            readonly sentence: string;
+        };
+        /**
          * ContextView
          * @description What the answered turns had to read, in tokens: the first, the last, the most, and how many more each turn.
          */
@@ -2833,6 +2964,91 @@ export interface components {
             readonly reasons?: components["schemas"]["CostReasons"] | null;
             /** Ratio */
             readonly ratio?: string | null;
+        };
+        /**
+         * DeadLetterPage
+         * @description The latest dead letters of a topic, latest first.
+         */
+        readonly DeadLetterPage: {
+            /** Topic */
+            readonly topic: string;
+            /** Letters */
+            readonly letters: readonly components["schemas"]["DeadLetterView"][];
+        };
+        /**
+         * DeadLetterReason
+         * @description How many of a topic's dead letters have this reason.
+         */
+        readonly DeadLetterReason: {
+            /** Reason */
+            readonly reason: string;
+            /** Records */
+            readonly records: number;
+        };
+        /**
+         * DeadLetterTopic
+         * @description The dead letters that came from a topic; `waiting` were not sent again yet.
+         */
+        readonly DeadLetterTopic: {
+            /** Topic */
+            readonly topic: string;
+            /** Records */
+            readonly records: number;
+            /** Waiting */
+            readonly waiting: number;
+            /** Reasons */
+            readonly reasons: readonly components["schemas"]["DeadLetterReason"][];
+        };
+        /**
+         * DeadLetterTopics
+         * @description Every topic, also those without dead letters.
+         */
+        readonly DeadLetterTopics: {
+            /** Topics */
+            readonly topics: readonly components["schemas"]["DeadLetterTopic"][];
+        };
+        /**
+         * DeadLetterView
+         * @description One record that could not be read: its place among the dead letters, why, and where it came from.
+         *
+         *     `text` is the beginning of its value as UTF-8, what is none replaced; `bytes` is how long the value is.
+         */
+        readonly DeadLetterView: {
+            /** Offset */
+            readonly offset: number;
+            /**
+             * Appended At
+             * Format: date-time
+             */
+            readonly appended_at: string;
+            /** Reason */
+            readonly reason: string;
+            /** Waiting */
+            readonly waiting: boolean;
+            /** Source Topic */
+            readonly source_topic: string | null;
+            /** Source Partition */
+            readonly source_partition: number | null;
+            /** Source Offset */
+            readonly source_offset: number | null;
+            /** Failed At */
+            readonly failed_at: string | null;
+            /** Key */
+            readonly key: string | null;
+            /** Text */
+            readonly text: string;
+            /** Bytes */
+            readonly bytes: number;
+        };
+        /**
+         * DeadLettersRetried
+         * @description How many were sent again to the topic that they came from.
+         */
+        readonly DeadLettersRetried: {
+            /** Topic */
+            readonly topic: string;
+            /** Sent */
+            readonly sent: number;
         };
         /**
          * DistributionRow
@@ -3139,6 +3355,18 @@ export interface components {
             readonly next_cursor: string | null;
         };
         /**
+         * LagView
+         * @description How many records of a topic a consumer group has not committed yet.
+         */
+        readonly LagView: {
+            /** Group */
+            readonly group: string;
+            /** Topic */
+            readonly topic: string;
+            /** Records */
+            readonly records: number;
+        };
+        /**
          * Latency
          * @description Milliseconds: published to claimed, claimed to sent, sent to first token, sent to last byte.
          */
@@ -3301,6 +3529,18 @@ export interface components {
             readonly context_window: number | null;
             /** Window Use */
             readonly window_use: number | null;
+        };
+        /**
+         * OutboxView
+         * @description Rows that wait for the broker's acknowledgement, and since how many seconds the oldest does.
+         */
+        readonly OutboxView: {
+            /** What */
+            readonly what: string;
+            /** Waiting */
+            readonly waiting: number;
+            /** Oldest S */
+            readonly oldest_s: number;
         };
         /**
          * PartFigures
@@ -3594,6 +3834,18 @@ export interface components {
             readonly left_usd?: string | null;
             /** Resets At */
             readonly resets_at?: string | null;
+        };
+        /**
+         * ProcessView
+         * @description A process of the stack: whether its health address says that it is well, and else why not.
+         */
+        readonly ProcessView: {
+            /** Name */
+            readonly name: string;
+            /** Ok */
+            readonly ok: boolean;
+            /** Problem */
+            readonly problem: string | null;
         };
         /**
          * ProviderHealthList
@@ -4071,6 +4323,68 @@ export interface components {
             readonly level: number;
         };
         /**
+         * StandingAlerts
+         * @description How many alerts stand, in sum and by kind and severity: of all tenants that may be seen.
+         */
+        readonly StandingAlerts: {
+            /** Alerts */
+            readonly alerts: number;
+            /** Critical */
+            readonly critical: number;
+            /** Kinds */
+            readonly kinds: readonly components["schemas"]["StandingKind"][];
+        };
+        /**
+         * StandingKind
+         * @description Alerts of a kind and severity.
+         */
+        readonly StandingKind: {
+            /** Kind */
+            readonly kind: string;
+            /**
+             * Severity
+             * @enum {string}
+             */
+            readonly severity: "warning" | "critical";
+            /** Alerts */
+            readonly alerts: number;
+        };
+        /**
+         * StatusView
+         * @description Whether anything is wrong right now: `summary` in one line, `concerns` one by one, the worst first.
+         *
+         *     `attention`: nothing is down, but something should be looked at. `processes` is empty where the gateway was not told
+         *     of any (`OBSERVATORY_PROCESSES`). What could not be asked is null, and a concern says why. Dead letters are counted
+         *     for operators only.
+         */
+        readonly StatusView: {
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            readonly asked_at: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            readonly state: "ok" | "attention" | "wrong";
+            /** Summary */
+            readonly summary: string;
+            /** Concerns */
+            readonly concerns: readonly components["schemas"]["ConcernView"][];
+            /** Processes */
+            readonly processes: readonly components["schemas"]["ProcessView"][];
+            /** Lags */
+            readonly lags: readonly components["schemas"]["LagView"][] | null;
+            /** Watermark */
+            readonly watermark: string | null;
+            /** Outbox */
+            readonly outbox: readonly components["schemas"]["OutboxView"][] | null;
+            readonly alerts: components["schemas"]["StandingAlerts"] | null;
+            /** Dead Letters Waiting */
+            readonly dead_letters_waiting: number | null;
+        };
+        /**
          * TokenSums
          * @description Disjoint buckets, as of a call's usage; reasoning is a part of the output.
          */
@@ -4434,6 +4748,7 @@ export type ModelWindow = components['schemas']['ModelWindow'];
 export type Overrides = components['schemas']['Overrides'];
 export type PostMessage = components['schemas']['PostMessage'];
 export type PriceFields = components['schemas']['PriceFields'];
+export type RetryDeadLetters = components['schemas']['RetryDeadLetters'];
 export type SendChat = components['schemas']['SendChat'];
 export type SetPrices = components['schemas']['SetPrices'];
 export type Variant = components['schemas']['Variant'];
@@ -4463,6 +4778,7 @@ export type CallDetail = components['schemas']['CallDetail'];
 export type CallView = components['schemas']['CallView'];
 export type ChatCompleted = components['schemas']['ChatCompleted'];
 export type ComparisonRow = components['schemas']['ComparisonRow'];
+export type ConcernView = components['schemas']['ConcernView'];
 export type ContextView = components['schemas']['ContextView'];
 export type ConversationPage = components['schemas']['ConversationPage'];
 export type ConversationRow = components['schemas']['ConversationRow'];
@@ -4471,6 +4787,12 @@ export type ConversationView = components['schemas']['ConversationView'];
 export type CostFigures = components['schemas']['CostFigures'];
 export type CostReasons = components['schemas']['CostReasons'];
 export type CostRow = components['schemas']['CostRow'];
+export type DeadLetterPage = components['schemas']['DeadLetterPage'];
+export type DeadLetterReason = components['schemas']['DeadLetterReason'];
+export type DeadLetterTopic = components['schemas']['DeadLetterTopic'];
+export type DeadLetterTopics = components['schemas']['DeadLetterTopics'];
+export type DeadLetterView = components['schemas']['DeadLetterView'];
+export type DeadLettersRetried = components['schemas']['DeadLettersRetried'];
 export type DistributionRow = components['schemas']['DistributionRow'];
 export type EdgeView = components['schemas']['EdgeView'];
 export type Experiment = components['schemas']['Experiment'];
@@ -4484,6 +4806,7 @@ export type FreshnessAnswer = components['schemas']['FreshnessAnswer'];
 export type FreshnessRow = components['schemas']['FreshnessRow'];
 export type HistoryMessage = components['schemas']['HistoryMessage'];
 export type HistoryPage = components['schemas']['HistoryPage'];
+export type LagView = components['schemas']['LagView'];
 export type Latency = components['schemas']['Latency'];
 export type LinkedSpanView = components['schemas']['LinkedSpanView'];
 export type MetricView = components['schemas']['MetricView'];
@@ -4491,6 +4814,7 @@ export type ModelCalls = components['schemas']['ModelCalls'];
 export type ModelHealthView = components['schemas']['ModelHealthView'];
 export type ModelRow = components['schemas']['ModelRow'];
 export type ModelUse = components['schemas']['ModelUse'];
+export type OutboxView = components['schemas']['OutboxView'];
 export type PartFigures = components['schemas']['PartFigures'];
 export type PartsRow = components['schemas']['PartsRow'];
 export type PathStep = components['schemas']['PathStep'];
@@ -4505,6 +4829,7 @@ export type PriceTier = components['schemas']['PriceTier'];
 export type PriceVersionView = components['schemas']['PriceVersionView'];
 export type PriceVersions = components['schemas']['PriceVersions'];
 export type Problem = components['schemas']['Problem'];
+export type ProcessView = components['schemas']['ProcessView'];
 export type ProviderHealthList = components['schemas']['ProviderHealthList'];
 export type ProviderHealthView = components['schemas']['ProviderHealthView'];
 export type QualityRow = components['schemas']['QualityRow'];
@@ -4523,6 +4848,9 @@ export type SpanEvent = components['schemas']['SpanEvent'];
 export type SpanLink = components['schemas']['SpanLink'];
 export type SpanView = components['schemas']['SpanView'];
 export type SplitView = components['schemas']['SplitView'];
+export type StandingAlerts = components['schemas']['StandingAlerts'];
+export type StandingKind = components['schemas']['StandingKind'];
+export type StatusView = components['schemas']['StatusView'];
 export type TokenSums = components['schemas']['TokenSums'];
 export type TraceDetail = components['schemas']['TraceDetail'];
 export type TraceView = components['schemas']['TraceView'];
@@ -5266,6 +5594,8 @@ export interface operations {
             readonly query?: {
                 readonly state?: "standing" | "resolved" | "all";
                 readonly kind?: string | null;
+                /** @description Of the key's tenant, or of all that may be seen. */
+                readonly of?: "own" | "all";
                 readonly cursor?: string | null;
                 readonly limit?: number;
             };
@@ -5295,9 +5625,41 @@ export interface operations {
             };
         };
     };
-    readonly get_api_v1_alerts__alert_id__get: {
+    readonly standing_api_v1_alerts_standing_get: {
         readonly parameters: {
             readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StandingAlerts"];
+                };
+            };
+            /** @description What went wrong (RFC 9457) */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly get_api_v1_alerts__alert_id__get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description Of the key's tenant, or of all that may be seen. */
+                readonly of?: "own" | "all";
+            };
             readonly header?: never;
             readonly path: {
                 readonly alert_id: string;
@@ -6460,6 +6822,134 @@ export interface operations {
             };
         };
     };
+    readonly status_api_v1_status_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StatusView"];
+                };
+            };
+            /** @description What went wrong (RFC 9457) */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly counts_api_v1_dead_letters_get: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeadLetterTopics"];
+                };
+            };
+            /** @description What went wrong (RFC 9457) */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly page_api_v1_dead_letters__topic__get: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                /** @description The topic that they came from. */
+                readonly topic: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeadLetterPage"];
+                };
+            };
+            /** @description What went wrong (RFC 9457) */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly retry_api_v1_dead_letters__topic__retry_post: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                /** @description The topic that they came from. */
+                readonly topic: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RetryDeadLetters"];
+            };
+        };
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeadLettersRetried"];
+                };
+            };
+            /** @description What went wrong (RFC 9457) */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly page_api_v1_experiments_get: {
         readonly parameters: {
             readonly query?: never;
@@ -6727,7 +7217,10 @@ export interface operations {
     };
     readonly get_api_v1_analytics_experiments__experiment_id__get: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description Whose; without it the key's own. A key sees its own only. */
+                readonly tenant?: string | null;
+            };
             readonly header?: never;
             readonly path: {
                 readonly experiment_id: string;

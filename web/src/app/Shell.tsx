@@ -103,7 +103,7 @@ function Navigation({ kept, onGo }: { readonly kept: string; readonly onGo?: () 
 
 function Place({ page, kept, onGo }: { readonly page: PageEntry; readonly kept: string; readonly onGo?: () => void }) {
   const [here] = useRoute(page.pattern ?? page.path);
-  const { icon: Icon } = page;
+  const { icon: Icon, Count } = page;
   return (
     <Link
       href={page.path + kept}
@@ -114,8 +114,9 @@ function Place({ page, kept, onGo }: { readonly page: PageEntry; readonly kept: 
         here ? "bg-raised text-ink" : "text-soft hover:bg-raised hover:text-ink",
       )}
     >
-      <Icon aria-hidden className="size-4" />
+      <Icon aria-hidden className="size-4 shrink-0" />
       {page.name}
+      {Count ? <Count /> : null}
     </Link>
   );
 }

@@ -1,7 +1,8 @@
 /** All pages: to add one is to add a line here and its folder in `pages/`. */
 
-import { CircleDollarSign, Gauge, type LucideIcon, MessagesSquare, Radio, Timer, Waypoints } from "lucide-react";
+import { Bell, CircleDollarSign, FlaskConical, Gauge, type LucideIcon, MessagesSquare, Radio, Timer, Waypoints } from "lucide-react";
 import { type ComponentType, type LazyExoticComponent, lazy } from "react";
+import { AlertCount } from "./AlertCount";
 
 export interface PageEntry {
   readonly path: string;
@@ -12,6 +13,8 @@ export interface PageEntry {
   readonly icon: LucideIcon;
   /** With `g` before it, goes there. */
   readonly hotkey: string;
+  /** Shown at the right of its name. */
+  readonly Count?: ComponentType;
   readonly Component: LazyExoticComponent<ComponentType>;
 }
 
@@ -66,5 +69,22 @@ export const PAGES: readonly PageEntry[] = [
     icon: Waypoints,
     hotkey: "t",
     Component: lazy(() => import("@/pages/traces/Traces")),
+  },
+  {
+    path: "/quality",
+    name: "Experiments",
+    about: "Quality: which variant wins, with how sure that is; scores and what people said",
+    icon: FlaskConical,
+    hotkey: "e",
+    Component: lazy(() => import("@/pages/quality/Quality")),
+  },
+  {
+    path: "/health",
+    name: "Alerts & health",
+    about: "Whether anything is wrong right now: alerts, anomalies, processes, dead letters, what could be saved",
+    icon: Bell,
+    hotkey: "h",
+    Count: AlertCount,
+    Component: lazy(() => import("@/pages/health/Health")),
   },
 ];

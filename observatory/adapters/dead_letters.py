@@ -5,18 +5,17 @@ topic: everything below it was retried.
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from observatory.adapters.following import Follower, NoSuchTopic, follow
 from observatory.adapters.kafka import Record, new_consumer, new_producer
 from observatory.adapters.lag import RETRIED_GROUP
 from observatory.adapters.settings import KafkaSettings
-from observatory.cli.following import follow, partitions_of
-from observatory.cli.outside import kafka_problems
-from observatory.cli.problems import Problem, wrong_usage
 from schemas.topics import DLQ_SUFFIX, TOPICS, Topic
 
 
@@ -48,16 +47,16 @@ class Summary:
 
 
 def topic_of(name: str) -> Topic:
-    """A topic of the catalogue by its name or by that of its dead letters. Raises `Problem`."""
+    """A topic of the catalogue by its name or by that of its dead letters. Raises `NoSuchTopic`."""
     wanted = name.removesuffix(DLQ_SUFFIX)
     for topic in TOPICS:
         if topic.name == wanted:
             return topic
-    raise wrong_usage(f"there is no topic {name!r}; there are {', '.join(topic.name for topic in TOPICS)}")
+    raise NoSuchTopic(f"there is no topic {name!r}; there are {', '.join(topic.name for topic in TOPICS)}")
 
 
 async def letters(kafka: KafkaSettings, topic: Topic) -> AsyncIterator[Letter]:
-    """All dead letters that a topic has now, in order. Raises `Problem`."""
+    """All dead letters that a topic has now, in order. Raises `KafkaError`, `NoSuchTopic`."""
     async with follow(kafka, kafka.topic_prefix + topic.dlq, "beginning") as follower:
         async for records in follower.up_to_now():
             for record in records:
@@ -77,25 +76,30 @@ def letter_of(record: Record) -> Letter:
     )
 
 
-async def summary(kafka: KafkaSettings, topic: Topic) -> Summary:
-    """Counts a topic's dead letters. Raises `Problem`."""
-    retried = await retried_below(kafka, topic)
-    reasons: Counter[str] = Counter()
-    waiting = 0
-    async for letter in letters(kafka, topic):
-        reasons[letter.reason] += 1
-        waiting += letter.record.offset >= retried
-    return Summary(topic.name, reasons.total(), waiting, dict(reasons.most_common()))
+async def summaries(kafka: KafkaSettings, topics: Sequence[Topic] = TOPICS) -> list[Summary]:
+    """Counts the dead letters of each topic, by reading them. Raises `KafkaError`, `NoSuchTopic`."""
+    async with _member(kafka, topics) as (consumer, partitions):
+        consumer.assign(list(partitions.values()))
+        for partition, oldest in (await consumer.beginning_offsets(list(partitions.values()))).items():
+            consumer.seek(partition, oldest)
+        follower = Follower(consumer, await consumer.end_offsets(list(partitions.values())))
+        retried = {partition.topic: await consumer.committed(partition) or 0 for partition in partitions.values()}
+        reasons: dict[str, Counter[str]] = {partition.topic: Counter() for partition in partitions.values()}
+        waiting: Counter[str] = Counter()
+        async for records in follower.up_to_now():
+            for record in records:
+                reasons[record.topic][letter_of(record).reason] += 1
+                waiting[record.topic] += record.offset >= retried[record.topic]
+        return [
+            Summary(topic.name, reasons[of].total(), waiting[of], dict(reasons[of].most_common()))
+            for topic, of in ((topic, partition.topic) for topic, partition in partitions.items())
+        ]
 
 
 async def retried_below(kafka: KafkaSettings, topic: Topic) -> int:
-    """Every dead letter below this offset was sent again once. Raises `Problem`."""
-    with kafka_problems(kafka):
-        consumer, partition = await _group_member(kafka, topic)
-        try:
-            return await consumer.committed(partition) or 0
-        finally:
-            await consumer.stop()
+    """Every dead letter below this offset was sent again once. Raises `KafkaError`, `NoSuchTopic`."""
+    async with _member(kafka, (topic,)) as (consumer, partitions):
+        return await consumer.committed(partitions[topic]) or 0
 
 
 async def retry(kafka: KafkaSettings, topic: Topic, chosen: list[Letter], *, remember: bool) -> None:
@@ -103,18 +107,18 @@ async def retry(kafka: KafkaSettings, topic: Topic, chosen: list[Letter], *, rem
 
     1. All are acknowledged by the broker. 2. With `remember`, the group's offset moves past the last one.
     A crash in between sends them again at the next retry, which their deterministic ids make harmless.
+    Raises `KafkaError`, `NoSuchTopic`.
     """
-    with kafka_problems(kafka):
-        producer = new_producer(kafka, "observatory-dlq")
-        await producer.start()
-        try:
-            sent = [await producer.send(_target(kafka, topic), *_parts(letter.record)) for letter in chosen]
-            for future in sent:
-                await future
-        finally:
-            await producer.stop()
-        if remember:
-            await _remember(kafka, topic, max(letter.record.offset for letter in chosen) + 1)
+    producer = new_producer(kafka, "observatory-dlq")
+    await producer.start()
+    try:
+        sent = [await producer.send(_target(kafka, topic), *_parts(letter.record)) for letter in chosen]
+        for future in sent:
+            await future
+    finally:
+        await producer.stop()
+    if remember:
+        await _remember(kafka, topic, max(letter.record.offset for letter in chosen) + 1)
 
 
 def _target(kafka: KafkaSettings, topic: Topic) -> str:
@@ -128,27 +132,27 @@ def _parts(record: Record) -> tuple[bytes | None, bytes | None, None, None, list
 
 
 async def _remember(kafka: KafkaSettings, topic: Topic, below: int) -> None:
-    consumer, partition = await _group_member(kafka, topic)
+    async with _member(kafka, (topic,)) as (consumer, partitions):
+        if below > (await consumer.committed(partitions[topic]) or 0):
+            await consumer.commit({partitions[topic]: below})
+
+
+@asynccontextmanager
+async def _member(
+    kafka: KafkaSettings, topics: Sequence[Topic]
+) -> AsyncIterator[tuple[AIOKafkaConsumer, Mapping[Topic, TopicPartition]]]:
+    """A consumer under the group's name that never joins it, and the one partition of each topic's dead letters."""
+    consumer = new_consumer(kafka, "observatory-dlq", group_id=kafka.topic_prefix + RETRIED_GROUP)
     try:
-        if below > (await consumer.committed(partition) or 0):
-            await consumer.commit({partition: below})
+        await consumer.start()
+        existing = await consumer.topics()
+        partitions = {topic: TopicPartition(kafka.topic_prefix + topic.dlq, 0) for topic in topics}
+        if missing := sorted({partition.topic for partition in partitions.values()} - existing):
+            raise NoSuchTopic(f"there is no topic {missing[0]!r} ('observatory migrate' creates ours)")
+        consumer.assign(list(partitions.values()))
+        yield consumer, partitions
     finally:
         await consumer.stop()
-
-
-async def _group_member(kafka: KafkaSettings, topic: Topic) -> tuple[AIOKafkaConsumer, TopicPartition]:
-    """A consumer under the group's name that never joins it, and the one partition of the dead letters."""
-    consumer = new_consumer(kafka, "observatory-dlq", group_id=kafka.topic_prefix + RETRIED_GROUP)
-    await consumer.start()
-    try:
-        partitions = await partitions_of(consumer, kafka.topic_prefix + topic.dlq)
-        if len(partitions) != 1:
-            raise Problem(f"{topic.dlq} has {len(partitions)} partitions; it is made with one")
-        consumer.assign(partitions)
-    except BaseException:
-        await consumer.stop()
-        raise
-    return consumer, partitions[0]
 
 
 def _number(text: str | None) -> int | None:
