@@ -28,7 +28,8 @@ def running_programs(live: LiveStack, **settings: str) -> Iterator[dict[str, str
     http, simulator, metrics = free_ports(3)
     environment = {
         **os.environ,
-        "OBSERVATORY_DATA_DIR": str(live.data_dir / "programs"),
+        # A folder of their own: the simulator's bill in it says what was served beside this database alone.
+        "OBSERVATORY_DATA_DIR": str(live.data_dir / f"programs-{http}"),
         "OBSERVATORY_KAFKA": live.kafka,
         "OBSERVATORY_DATABASE_URL": live.database_url,
         "OBSERVATORY_SIMULATOR_URL": f"http://127.0.0.1:{simulator}",
