@@ -27,7 +27,8 @@ def cost_bars(costs: Sequence[tuple[str, Decimal]], total: Decimal, width: int, 
     lines = []
     for name, cost in shown:
         drawn = bar(cost, dearest, room, blocks=blocks)
-        percent = f"{float(100 * Fraction(cost) / Fraction(total)):.1f}%"
+        tenths = round(1000 * Fraction(cost) / Fraction(total))
+        percent = f"{Decimal(tenths).scaleb(-1)}%"
         lines.append(f"{_clipped(name, longest, blocks=blocks):<{longest}}  {drawn:<{room}}{percent:>{_SHARE}}")
     return lines
 

@@ -110,6 +110,7 @@ async def _roll_one(connection: Connection, sums: str, bucket: _Bucket) -> bool:
 
 async def _fill(connection: Connection, sums: str, start: datetime, since: datetime, until: datetime) -> None:
     parts = {name: _SQL[name] for name in ("summing", "summing_hours", "summing_calls")}
-    statement = _SQL[f"fill_{sums}"].format(**parts)
+    totalled = sums.removesuffix("_totals")
+    statement = _SQL["fill_totals" if totalled != sums else f"fill_{sums}"].format(sums=totalled, **parts)
     bounds: Sequence[datetime] = (start, since, until) if sums == "rollup_1d_by" else (start, until)
     await connection.execute(statement, *bounds, timeout=_QUERY_S)

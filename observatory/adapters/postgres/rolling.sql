@@ -132,34 +132,19 @@ SELECT $1, tenant_id, provider, model, operation, {summing}
  WHERE bucket >= $1 AND bucket < $2 AND sums = 'rollup_1h' AND until > bucket
  GROUP BY tenant_id, provider, model, operation
 
--- name: fill_rollup_1h_totals
--- Of the hour from $1 up to $2.
-INSERT INTO ledger.rollup_1h_totals
+-- name: fill_totals
+-- Of the hour or day from $1 up to $2, `sums` being the one that is totalled.
+INSERT INTO ledger.{sums}_totals
 SELECT 'models', $1, '', provider, model, operation, {summing}
-  FROM ledger.rollup_1h WHERE bucket >= $1 AND bucket < $2
+  FROM ledger.{sums} WHERE bucket >= $1 AND bucket < $2
  GROUP BY provider, model, operation
 UNION ALL
 SELECT 'tenants', $1, tenant_id, '', '', '', {summing}
-  FROM ledger.rollup_1h WHERE bucket >= $1 AND bucket < $2
+  FROM ledger.{sums} WHERE bucket >= $1 AND bucket < $2
  GROUP BY tenant_id
 UNION ALL
 SELECT 'all', $1, '', '', '', '', {summing}
-  FROM ledger.rollup_1h WHERE bucket >= $1 AND bucket < $2
-HAVING count(*) > 0
-
--- name: fill_rollup_1d_totals
--- Of the day from $1 up to $2.
-INSERT INTO ledger.rollup_1d_totals
-SELECT 'models', $1, '', provider, model, operation, {summing}
-  FROM ledger.rollup_1d WHERE bucket >= $1 AND bucket < $2
- GROUP BY provider, model, operation
-UNION ALL
-SELECT 'tenants', $1, tenant_id, '', '', '', {summing}
-  FROM ledger.rollup_1d WHERE bucket >= $1 AND bucket < $2
- GROUP BY tenant_id
-UNION ALL
-SELECT 'all', $1, '', '', '', '', {summing}
-  FROM ledger.rollup_1d WHERE bucket >= $1 AND bucket < $2
+  FROM ledger.{sums} WHERE bucket >= $1 AND bucket < $2
 HAVING count(*) > 0
 
 -- name: summing_calls

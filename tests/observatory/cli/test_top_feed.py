@@ -47,7 +47,7 @@ class Gateway:
         status = json.dumps({"tenant_id": "acme", "in_flight": 7, "complete_until": None})
         told = f"event: status\ndata: {status}\n\nid: 5-6\nevent: metrics.window\ndata: {body}\n\n"
         await response.write(told.encode())
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()  # open until its client or the test goes
         return response
 
 
