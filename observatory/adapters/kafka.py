@@ -37,6 +37,11 @@ class Unreadable(Exception):
     """A record that cannot be read; the message is the reason that goes to the dead letters with it."""
 
 
+METADATA_MS = 5_000
+"""How often clients ask which partitions there are. A broker that has just started may know of none yet; a group
+that is assigned then reads nothing, and so meets no error that would make it ask, until its leader asks by itself."""
+
+
 class _ClientOptions(TypedDict):
     bootstrap_servers: str
     security_protocol: str
@@ -58,7 +63,7 @@ def _client_options(settings: KafkaSettings) -> _ClientOptions:
         sasl_plain_password=password,
         ssl_context=_ssl_context(settings),
         retry_backoff_ms=100,
-        metadata_max_age_ms=60_000,
+        metadata_max_age_ms=METADATA_MS,
     )
 
 
