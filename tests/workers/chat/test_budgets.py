@@ -194,7 +194,10 @@ async def test_overlapping_budgets_hold_each_for_itself(
         one(tenant, n, user_id="abc"[n % 3], model=models[n % 2], tags={"team": "xyz"[n % 3]} if n % 4 else None)
         for n in range(240)
     ]
-    ids = await books.send_all(requests)
+    # More calls of the model than its budget holds, fewer than the tenant's: whatever comes first then, both refuse.
+    ids = await books.send_all(requests[1:24:2])
+    await books.outcomes(ids)
+    ids += await books.send_all([*requests[0:24:2], *requests[24:]])
     outcomes = await books.outcomes(ids)
     await books.agree(ids)
     assert {outcome.error.budget.budget_id for outcome in refused(outcomes) if outcome.error.budget} > {
