@@ -6,6 +6,7 @@ Producers are idempotent and wait for all in-sync replicas. Consumers never comm
 import asyncio
 import ssl
 import time
+from collections.abc import Coroutine
 from datetime import UTC, datetime
 from typing import Any, TypedDict, TypeVar
 from uuid import UUID
@@ -82,7 +83,7 @@ def topic_name(settings: KafkaSettings, topic: Topic) -> str:
 
 def new_producer(settings: KafkaSettings, client_id: str, *, linger_ms: int = 0) -> AIOKafkaProducer:
     """An idempotent producer, not yet started. A send that fails after its time-out raises `KafkaError`."""
-    return AIOKafkaProducer(
+    return _Producer(
         **_client_options(settings),
         client_id=client_id,
         enable_idempotence=True,
@@ -111,7 +112,7 @@ def new_consumer(
     `instance` is a stable name for static membership: a quick restart then causes no rebalance. A reader in no hurry
     asks for `fetch_min_bytes` at a time, or what there is after `fetch_max_wait_ms`: fewer requests for the broker.
     """
-    return AIOKafkaConsumer(
+    return _Consumer(
         **_client_options(settings),
         client_id=client_id,
         group_id=group_id,
@@ -127,6 +128,29 @@ def new_consumer(
         heartbeat_interval_ms=2_000,
         max_poll_interval_ms=120_000,
     )
+
+
+class _Consumer(AIOKafkaConsumer):
+    async def stop(self) -> None:
+        await _to_the_end(super().stop())
+
+
+class _Producer(AIOKafkaProducer):
+    async def stop(self) -> None:
+        await _to_the_end(super().stop())
+
+
+async def _to_the_end(stopping: Coroutine[Any, Any, None]) -> None:
+    """Waits for a client that stops. A cancellation meanwhile is raised when it has: the client itself loses it.
+
+    It awaits tasks of its own that it has cancelled, and takes our cancellation for theirs.
+    """
+    task = asyncio.create_task(stopping)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
+        raise
 
 
 class Publisher:

@@ -206,6 +206,11 @@ async def test_an_empty_ledger_cannot_be_compared(stack: LiveStack, ground: Grou
         await run_replay(ground.settings.model_copy(update={"kafka": other}), show=1)
 
 
+def heeding_interrupts() -> None:
+    """A run of the tests in the background of a shell ignores them, and with it all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 async def test_an_interrupted_replay_leaves_no_database_behind(ground: Ground) -> None:
     before = await databases(ground)
 
@@ -224,6 +229,7 @@ async def test_an_interrupted_replay_leaves_no_database_behind(ground: Ground) -
                 "OBSERVATORY_DATABASE_URL": ground.settings.database_url,
             },
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            preexec_fn=heeding_interrupts,
         )  # fmt: skip
         await ground.until(made)
         process.send_signal(signal.SIGINT)
