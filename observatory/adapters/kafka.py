@@ -83,7 +83,7 @@ def topic_name(settings: KafkaSettings, topic: Topic) -> str:
 
 def new_producer(settings: KafkaSettings, client_id: str, *, linger_ms: int = 0) -> AIOKafkaProducer:
     """An idempotent producer, not yet started. A send that fails after its time-out raises `KafkaError`."""
-    return _Producer(
+    return _Producer(  # type: ignore[no-untyped-call]
         **_client_options(settings),
         client_id=client_id,
         enable_idempotence=True,
@@ -112,7 +112,7 @@ def new_consumer(
     `instance` is a stable name for static membership: a quick restart then causes no rebalance. A reader in no hurry
     asks for `fetch_min_bytes` at a time, or what there is after `fetch_max_wait_ms`: fewer requests for the broker.
     """
-    return _Consumer(
+    return _Consumer(  # type: ignore[no-untyped-call]
         **_client_options(settings),
         client_id=client_id,
         group_id=group_id,
@@ -132,12 +132,12 @@ def new_consumer(
 
 class _Consumer(AIOKafkaConsumer):
     async def stop(self) -> None:
-        await _to_the_end(super().stop())
+        await _to_the_end(super().stop())  # type: ignore[no-untyped-call]
 
 
 class _Producer(AIOKafkaProducer):
     async def stop(self) -> None:
-        await _to_the_end(super().stop())
+        await _to_the_end(super().stop())  # type: ignore[no-untyped-call]
 
 
 async def _to_the_end(stopping: Coroutine[Any, Any, None]) -> None:

@@ -1,10 +1,11 @@
 """Whoever is cancelled while a Kafka client stops learns of it, and the client has stopped."""
 
 import asyncio
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from observatory.adapters.kafka import create_topics, new_consumer, new_producer, topic_name
 from observatory.adapters.settings import KafkaSettings
@@ -23,17 +24,26 @@ async def settings(stack: LiveStack) -> KafkaSettings:
     return own
 
 
+async def reading(settings: KafkaSettings, topic: str) -> Any:
+    consumer = new_consumer(settings, "stopped")
+    await consumer.start()
+    consumer.assign([TopicPartition(topic, 0)])
+    await consumer.getmany(timeout_ms=1)
+    return consumer
+
+
+async def writing(settings: KafkaSettings, topic: str) -> Any:
+    producer = new_producer(settings, "stopped")
+    await producer.start()
+    await producer.send(topic, b"{}")
+    return producer
+
+
 @pytest.mark.parametrize("kind", ["consumer", "producer"])
 async def test_a_cancellation_is_not_lost(settings: KafkaSettings, kind: str) -> None:
     topic = topic_name(settings, LLM_CALLS)
     for turns in TURNS:
-        client = new_consumer(settings, "stopped") if kind == "consumer" else new_producer(settings, "stopped")
-        await client.start()
-        if isinstance(client, AIOKafkaConsumer):
-            client.assign([TopicPartition(topic, 0)])
-            await client.getmany(timeout_ms=1)
-        else:
-            await client.send(topic, b"{}")
+        client = await (reading(settings, topic) if kind == "consumer" else writing(settings, topic))
         stopping = asyncio.create_task(client.stop())
         for _ in range(turns):
             await asyncio.sleep(0)
