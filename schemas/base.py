@@ -54,12 +54,40 @@ Usd = Annotated[
 ]
 """US dollars: `Decimal` in Python, a decimal string in JSON."""
 
+MAX_AMOUNT_DIGITS = 34
+MAX_AMOUNT_MAGNITUDE = 12
+MAX_AMOUNT_DECIMALS = 43
+
+
+def _sensible(value: Decimal) -> Decimal:
+    _, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int) or len(digits) > MAX_AMOUNT_DIGITS or exponent < -MAX_AMOUNT_DECIMALS:
+        raise ValueError(f"money has at most {MAX_AMOUNT_DIGITS} digits and {MAX_AMOUNT_DECIMALS} decimals")
+    if value.adjusted() >= MAX_AMOUNT_MAGNITUDE:
+        raise ValueError("money is below a million million dollars")
+    return value
+
+
+Amount = Annotated[Usd, AfterValidator(_sensible)]
+"""US dollars that a client names: of a size that can be booked, so that no short text means a billion digits."""
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """An identifier that people choose: tenant, user, conversation, model; printable, at most 256 characters."""
 
 Tokens = Annotated[int, Field(ge=0, le=2**53)]
 Milliseconds = Annotated[float, Field(ge=0)]
-Time = AwareDatetime
+
+
+def _is_written(value: object) -> object:
+    """Pydantic reads numbers, and texts of digits, as seconds since 1970; here they are no times."""
+    if isinstance(value, datetime) or (isinstance(value, str) and "-" in value[1:]):
+        return value
+    raise ValueError("write a time as in 2026-11-24T12:00:00Z")
+
+
+Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_is_written)]
+"""RFC 3339, with a zone. What is a time is decided before, so what is left may be read leniently."""
+
 Tags = Annotated[dict[Name, Annotated[str, StringConstraints(max_length=1024)]], Field(max_length=64)]
 
 

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from schemas.base import Body, Name, Tags, Time, Usd
 from schemas.chat import MAX_MESSAGES, JsonObject, Message
 
-Title = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]
 
 
 class HttpBody(Body):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from schemas.base import Body, Time
 from schemas.http import HttpBody
@@ -13,17 +13,6 @@ AnswerFormat = Literal["json", "csv"]
 
 MAX_ROWS = 10_000
 DEFAULT_ROWS = 1_000
-
-
-def _is_written(value: object) -> object:
-    """A query's texts are read leniently, and a bare number is no time."""
-    if isinstance(value, str) and "-" not in value[1:]:
-        raise ValueError("write a time as in 2026-11-24T12:00:00Z")
-    return value
-
-
-Moment = Annotated[Time, BeforeValidator(_is_written)]
-"""A time in a query."""
 
 
 class AnalyticsPeriod(Body):
@@ -54,10 +43,10 @@ class AnalyticsAnswer(Body, Generic[AnyRow]):
 class PeriodParameters(HttpBody):
     """What every question about a period may say. Without a period it is about the last 24 hours."""
 
-    start: Annotated[Moment | None, Field(alias="from", description="From when, RFC 3339; included.")] = None
-    end: Annotated[
-        Moment | None, Field(alias="to", description="Until when, RFC 3339; not included. Default: now.")
-    ] = None
+    start: Annotated[Time | None, Field(alias="from", description="From when, RFC 3339; included.")] = None
+    end: Annotated[Time | None, Field(alias="to", description="Until when, RFC 3339; not included. Default: now.")] = (
+        None
+    )
     last: Annotated[str | None, Field(description="Instead of from and to: 90m, 24h, 7d, 30d.", max_length=20)] = None
     format: Annotated[
         AnswerFormat | None, Field(description="json or csv; without it what `Accept` prefers, else json.")

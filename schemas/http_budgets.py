@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.base import Body, Name, Time, Usd
+from schemas.base import Amount, Body, Name, Time, Usd
 from schemas.http import HttpBody
 
 Scope = Literal["tenant", "user", "api_key", "conversation", "model", "tag"]
@@ -17,17 +17,17 @@ class CreateBudget(HttpBody):
     budget_id: Name
     scope: Scope = "tenant"
     scope_value: Annotated[str, Field(max_length=1300)] = ""
-    limit_usd: Usd
+    limit_usd: Amount
     hard: bool = True
     period: Period = "month"
     time_zone: Name = "UTC"
-    thresholds: Annotated[list[Usd], Field(max_length=20)] | None = None
+    thresholds: Annotated[list[Amount], Field(max_length=20)] | None = None
 
 
 class ChangeBudget(HttpBody):
     """Another limit for every call that begins from now on."""
 
-    limit_usd: Usd
+    limit_usd: Amount
 
 
 class BudgetState(Body):

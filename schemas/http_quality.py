@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.base import Body, Name, Time, Usd
+from schemas.base import Amount, Body, Name, Time, Usd
 from schemas.feedback import ScoreKind, ScoreName
 from schemas.http import HttpBody
 from schemas.http_analytics import PeriodParameters
@@ -74,7 +74,7 @@ class ConversationParameters(PeriodParameters):
     tenant: Annotated[Name | None, Field(description="Only this tenant's; a key sees its own only.")] = None
     user: Annotated[Name | None, Field(description="With a call of this user.")] = None
     model: Annotated[Name | None, Field(description="With a call of this model, as answered, else as asked.")] = None
-    min_cost_usd: Annotated[Usd | None, Field(description="That cost at least so much.")] = None
+    min_cost_usd: Annotated[Amount | None, Field(description="That cost at least so much.")] = None
     min_turns: Annotated[int | None, Field(ge=1, le=2**31 - 1, description="With at least so many turns.")] = None
     named: Annotated[Name | None, Field(description="With this in its name, in whatever case.")] = None
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schemas.base import Body, Milliseconds, Name, Time, Usd
+from schemas.base import Amount, Body, Milliseconds, Name, Time, Usd
 from schemas.http import HttpBody
 from schemas.http_analytics import PeriodParameters
 from schemas.spans import Attributes, Span, SpanId, SpanKind, SpanStatus, TraceId, UnixNano
@@ -19,7 +19,7 @@ class TraceParameters(PeriodParameters):
     conversation: Annotated[Name | None, Field(description="With a span of this conversation.")] = None
     user: Annotated[Name | None, Field(description="With a span of this user.")] = None
     model: Annotated[Name | None, Field(description="With a call of this model, as answered, else as asked.")] = None
-    min_cost_usd: Annotated[Usd | None, Field(description="That cost at least so much.")] = None
+    min_cost_usd: Annotated[Amount | None, Field(description="That cost at least so much.")] = None
     min_duration_ms: Annotated[float | None, Field(ge=0, le=1e12, description="That took at least so long.")] = None
     error: Annotated[bool | None, Field(description="true: with a failed span; false: without one.")] = None
 

@@ -8,12 +8,16 @@ import sys
 from pathlib import Path
 
 from loadtests.bench.problems import BenchError
+from loadtests.chaos.plan import outage
 from loadtests.chaos.run import Options, run
 from loadtests.chaos.scorecard import scorecard
 
 
 def main() -> int:
-    """Exit code 0 when every request got its one outcome and all books agree to the last decimal, else 1."""
+    """Exit code 0 when every request got its one outcome and all books agree to the last decimal, else 1.
+
+    2 for an outage that cannot be.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m loadtests.chaos",
         description="Sends load to the stack that 'observatory up' started, kills its processes with SIGKILL at random "
@@ -40,8 +44,14 @@ def main() -> int:
         services=given.services,
     )
     try:
+        if options.outage:
+            outage(options.outage, 0)
+    except ValueError as problem:
+        sys.stderr.write(f"chaos: {problem}\n")
+        return 2
+    try:
         verdict = asyncio.run(run(options))
-    except (BenchError, ValueError) as problem:
+    except BenchError as problem:
         sys.stderr.write(f"chaos: {problem}\n")
         return 1
     if given.scorecard:

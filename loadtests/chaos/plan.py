@@ -1,11 +1,13 @@
 """What is killed when, and what is taken away for how long: decided by a seed before anything happens."""
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 DATABASE, BROKER, SIMULATOR = "postgres", "kafka", "simulator"
 OUTAGES = {"db": DATABASE, "kafka": BROKER, "simulator": SIMULATOR}
+_OUTAGE = re.compile(r"([a-z]+)=([0-9]{1,4}(?:\.[0-9]+)?)s?")
 WEIGHTS = {"chat": 8, "gateway": 3, "ledger": 3, "streams": 3, BROKER: 3, DATABASE: 3, SIMULATOR: 2}
 KILLS_S = 3.0
 """Seconds of load for each kill, unless a duration is asked for."""
@@ -42,7 +44,7 @@ def plan(
 
 def outage(text: str, at_s: float) -> Strike:
     """`db=60s` as a strike. Raises `ValueError` with what is wrong."""
-    name, _, length = text.partition("=")
-    if name not in OUTAGES:
+    match = _OUTAGE.fullmatch(text)
+    if match is None or match[1] not in OUTAGES or float(match[2]) == 0:
         raise ValueError(f"an outage is {', '.join(f'{known}=60s' for known in OUTAGES)}; not {text!r}")
-    return Strike(at_s, OUTAGES[name], float(length.removesuffix("s")))
+    return Strike(at_s, OUTAGES[match[1]], float(match[2]))

@@ -34,7 +34,7 @@ class Options:
 
 
 async def run(options: Options) -> dict[str, object]:
-    """The verdict. Raises `BenchError` when the stack cannot be worked with, `ValueError` for a bad outage."""
+    """The verdict. Raises `BenchError` when the stack cannot be worked with."""
     places = await addresses()
     killer = Killer([Path(places["data"]), *([options.services] if options.services else [])])
     outages = [outage(options.outage, AFTER_OUTAGE_S)] if options.outage else []

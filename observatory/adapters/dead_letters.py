@@ -4,6 +4,7 @@ What was sent again is remembered as the offset that the group `observatory-dlq`
 topic: everything below it was retried.
 """
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +18,8 @@ from observatory.adapters.kafka import Record, new_consumer, new_producer
 from observatory.adapters.lag import RETRIED_GROUP
 from observatory.adapters.settings import KafkaSettings
 from schemas.topics import DLQ_SUFFIX, TOPICS, Topic
+
+_NUMBER = re.compile("[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,4 +159,4 @@ async def _member(
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdigit() else None
+    return int(text) if text is not None and _NUMBER.fullmatch(text) else None

@@ -28,6 +28,7 @@ from schemas.topics import MAX_RECORD_BYTES, TOPICS, Topic
 
 E = TypeVar("E", bound=Event)
 LED_WITHIN_S = 30.0
+SHOWN_PATH = 200
 Record = ConsumerRecord[bytes, bytes]
 
 CLIENT_LIMIT_BYTES = MAX_RECORD_BYTES + 400_000
@@ -236,9 +237,9 @@ def read_event(record: Record, *expected: type[E]) -> tuple[Envelope, E]:
 
 
 def explain(error: ValidationError) -> str:
-    """A validation error as one line that names the fields."""
+    """A validation error as one line that names the fields; a name may be as long as the body."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, p['loc'])) or 'body'}: {p['msg']}" for p in problems[:8])
+    return "; ".join(f"{'.'.join(map(str, p['loc']))[:SHOWN_PATH] or 'body'}: {p['msg']}" for p in problems[:8])
 
 
 def new_admin(settings: KafkaSettings, client_id: str) -> AIOKafkaAdminClient:

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from observatory.adapters.kafka import Record, Unreadable, read_event, topic_name
 from observatory.adapters.postgres.alerts import Alerts, StoredAlert
 from observatory.cli.following import follow as follow_topic
-from observatory.cli.options import Json, Since, parse_duration, parse_moment
+from observatory.cli.options import AtMost, Json, Since, parse_duration, parse_moment
 from observatory.cli.output import add_row, cell, print_json, stderr, stdout, table
 from observatory.cli.outside import database, settings
 from schemas.alerts import ALERT_TYPES, AlertEvent, AlertResolved
@@ -43,7 +43,7 @@ async def list_alerts(
     tenant: Tenant = None,
     kind: Kind = None,
     since: Since = None,
-    limit: Annotated[int, Parameter(help="How many at most.")] = 50,
+    limit: AtMost = 50,
     json: Json = False,
 ) -> int:
     """List the alerts that stand, newest first."""
@@ -73,7 +73,7 @@ async def follow(
     *,
     tenant: Tenant = None,
     kind: Kind = None,
-    limit: Annotated[int | None, Parameter(help="End after so many events.")] = None,
+    limit: Annotated[AtMost | None, Parameter(help="End after so many events.")] = None,
     timeout: Annotated[str | None, Parameter(help="End after this time, for example 30s; else never.")] = None,
     json: Json = False,
 ) -> int:

@@ -10,7 +10,7 @@ from observatory.adapters.anomaly_views import anomaly_row, health_views
 from observatory.adapters.postgres.anomalies import AnomalyQuery, watermark
 from observatory.adapters.postgres.anomalies import anomalies as read_anomalies
 from observatory.adapters.postgres.health import read_health
-from observatory.cli.options import Json, Since, parse_moment
+from observatory.cli.options import AtMost, Json, Since, parse_moment
 from observatory.cli.output import add_row, print_json, stderr, stdout, table
 from observatory.cli.outside import database, settings
 from schemas.http_anomalies import ProviderHealthList
@@ -39,7 +39,7 @@ async def list_anomalies(
     tenant: Annotated[str | None, Parameter(help="Only those of one tenant.")] = None,
     model: Annotated[str | None, Parameter(help="Only those of one model.")] = None,
     since: Since = "24h",
-    limit: Annotated[int, Parameter(help="How many at most.")] = 50,
+    limit: AtMost = 50,
     json: Json = False,
 ) -> int:
     """List the anomalies that stand, newest first."""

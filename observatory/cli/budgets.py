@@ -12,7 +12,7 @@ from observatory.cli.options import Json
 from observatory.cli.output import add_row, cell, print_json, stderr, stdout, table
 from observatory.cli.outside import database, settings
 from observatory.cli.problems import Problem, wrong_usage
-from observatory.rules.budgets import BadBudget, Budget, Period, Scope
+from observatory.rules.budgets import BadBudget, Budget, Period, Scope, check_limit
 
 budgets = App(
     name="budgets",
@@ -124,8 +124,10 @@ async def set_limit(
 ) -> int:
     """Change the limit; it holds for every call that begins from now on."""
     amount = _amount("--limit", limit)
-    if amount < 0:
-        raise wrong_usage("--limit is 0 or more")
+    try:
+        check_limit(amount)
+    except BadBudget as error:
+        raise wrong_usage(f"--limit: {error}") from error
     await _change(budget_id, lambda store: store.set_limit(budget_id, amount))
     stderr().print(f"Budget {budget_id} is limited to {cell(amount)} USD.", markup=False)
     return 0

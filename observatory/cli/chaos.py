@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from observatory.cli.options import Json
 from observatory.cli.programs import CHECKOUT
@@ -13,7 +14,9 @@ from observatory.cli.programs import CHECKOUT
 
 def chaos(
     *,
-    kills: Annotated[int, Parameter(help="How many processes are killed, one after another.")] = 20,
+    kills: Annotated[
+        int, Parameter(help="How many processes are killed, one after another.", validator=Number(gte=0))
+    ] = 20,
     seed: Annotated[int, Parameter(help="Which random order; the same seed kills the same.")] = 1,
     outage: Annotated[
         str | None, Parameter(help="Take a service away for a while: db=60s, kafka=60s or simulator=60s.")

@@ -22,7 +22,7 @@ from observatory.adapters.postgres.costs import (
 from observatory.adapters.settings import Settings
 from observatory.cli.bars import stdout_draws_blocks
 from observatory.cli.cost_bars import cost_bars
-from observatory.cli.options import Json, Until, parse_moment
+from observatory.cli.options import AtMost, Json, Until, parse_moment
 from observatory.cli.output import add_row, cell, print_json, stderr, stdout, table
 from observatory.cli.outside import database, settings
 from observatory.rules.money import MONEY
@@ -39,7 +39,7 @@ async def costs(
     model: Annotated[str | None, Parameter(help="Only this model, as the provider named it.")] = None,
     user: Annotated[str | None, Parameter(help="Only this user.")] = None,
     conversation: Annotated[str | None, Parameter(help="Only this conversation.")] = None,
-    groups: Annotated[int, Parameter(help="How many groups at most; the total is over all.")] = 50,
+    groups: Annotated[AtMost, Parameter(help="How many groups at most; the total is over all.")] = 50,
     json: Json = False,
 ) -> int:
     """Cost, tokens and latency of calls, exact, from TimescaleDB.

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from observatory.adapters.dead_letters import Letter, Summary, letters, retried_below, retry, summaries, topic_of
 from observatory.adapters.following import NoSuchTopic
-from observatory.cli.options import Json
+from observatory.cli.options import AtMost, Json
 from observatory.cli.output import add_row, print_json, stdout, table
 from observatory.cli.outside import kafka_problems, settings
 from observatory.cli.problems import wrong_usage
@@ -59,7 +59,7 @@ async def show(
     *,
     from_: From = None,
     to: To = None,
-    limit: Annotated[int, Parameter(help="How many at most.")] = 20,
+    limit: AtMost = 20,
     json: Json = False,
 ) -> int:
     """Show dead letters: where each came from, why it could not be read, its key and its value."""

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from observatory.adapters.postgres.app import ApiKey, ApiKeys
-from observatory.cli.options import Json
+from observatory.cli.options import Json, parse_name
 from observatory.cli.output import add_row, print_json, stderr, stdout, table
 from observatory.cli.outside import database, settings
 from observatory.cli.problems import Problem
@@ -35,8 +35,9 @@ async def create(
     json: Json = False,
 ) -> int:
     """Create a key and print it, once: only its hash is kept."""
+    owner = parse_name("--tenant", tenant)
     async with database(settings().database_url) as pool:
-        key, text = await ApiKeys(pool).create(tenant, name)
+        key, text = await ApiKeys(pool).create(owner, name)
     if json:
         print_json({**_figures(key), "key": text})
     else:

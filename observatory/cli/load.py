@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
-from observatory.cli.options import Json, parse_duration
-from observatory.cli.outside import settings
+from observatory.cli.options import AtMost, Json, parse_duration
+from observatory.cli.outside import START, settings
 from observatory.cli.problems import Problem, wrong_usage
 from observatory.cli.programs import CHECKOUT
+from observatory.cli.up import ill
 
 Kind = Literal["http", "stream", "kafka", "mixed"]
 _USERS: dict[Kind, tuple[str, ...]] = {
@@ -25,14 +27,16 @@ _USERS: dict[Kind, tuple[str, ...]] = {
 
 def load(
     *,
-    users: Annotated[int, Parameter(help="How many concurrent users.")] = 100,
-    spawn_rate: Annotated[float, Parameter(help="Users started a second.")] = 50,
+    users: Annotated[int, Parameter(help="How many concurrent users.", validator=Number(gte=1))] = 100,
+    spawn_rate: Annotated[float, Parameter(help="Users started a second.", validator=Number(gt=0, lte=1e6))] = 50,
     duration: Annotated[str, Parameter(help="How long, for example 60s.")] = "60s",
     kind: Annotated[Kind, Parameter(help="Plain HTTP, streams over HTTP, topics, or all of them.")] = "http",
     web: Annotated[bool, Parameter(help="Locust's own web page instead of a headless run.")] = False,
     trace: Annotated[Path | None, Parameter(help="Replay an arrival trace in Azure's format instead.")] = None,
-    speed: Annotated[float, Parameter(help="How many times faster than the trace was recorded.")] = 1,
-    limit: Annotated[int | None, Parameter(help="Only so many rows of the trace.")] = None,
+    speed: Annotated[
+        float, Parameter(help="How many times faster than the trace was recorded.", validator=Number(gt=0, lt=1e6))
+    ] = 1,
+    limit: Annotated[AtMost | None, Parameter(help="Only so many rows of the trace.")] = None,
     json: Json = False,
 ) -> int:
     """Run a load test against the running stack.
@@ -58,6 +62,8 @@ def load(
     seconds = max(1, round(parse_duration(duration).total_seconds()))
     mode = ["--web-host", "127.0.0.1"] if web else ["--headless", "--run-time", f"{seconds}s", "--only-summary"]
     host = f"http://{config.http_host}:{config.http_port}"
+    if kind != "kafka" and (why := ill(f"{host}/readyz")) is not None:
+        raise Problem(f"the gateway at {host} does not answer: {why}; {START}")
     return _run("locust", "-f", "loadtests/locustfile.py", "--host", host, *options, *mode, *output, *_USERS[kind])
 
 

@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 from cyclopts import App, Group, Parameter
 
-from observatory.cli.problems import Problem
+from observatory.cli.problems import Problem, wrong_usage
 
 HELP = """Chat requests as events, and what they cost.
 
@@ -82,6 +82,7 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code. `SystemExit` is raised for wrong usage (code 2)."""
     logging.basicConfig(level=logging.CRITICAL)
     try:
+        _refuse_broken_text(arguments)
         return int(build(next(iter(arguments), None))(list(arguments)))
     except Problem as problem:
         sys.stderr.write(f"observatory: {problem}\n")
@@ -92,6 +93,13 @@ def run(arguments: Sequence[str]) -> int:
         # The reader of our output went away (`| head`): nothing more to say, and nothing to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _refuse_broken_text(arguments: Sequence[str]) -> None:
+    """Raises `Problem` for bytes that are no UTF-8: they can be neither published nor asked for."""
+    for argument in arguments:
+        if not argument.isascii() and any("\ud800" <= character <= "\udfff" for character in argument):
+            raise wrong_usage(f"an argument is no UTF-8 text: {argument!a}")
 
 
 def main() -> None:

@@ -30,8 +30,8 @@ def stdout() -> Console:
 
 
 def stderr() -> Console:
-    """Where progress and remarks go."""
-    return Console(stderr=True, highlight=False)
+    """Where progress and remarks go, in whole lines where it is no terminal."""
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else PIPED_WIDTH)
 
 
 def json_text(value: Value, *, indent: bool = False) -> str:

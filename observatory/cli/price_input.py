@@ -8,6 +8,7 @@ from observatory.rules.price_book import PriceBook
 from observatory.rules.price_files import Format, PriceFileError, parse_price_file
 from observatory.rules.price_rows import PriceRow
 
+_SAY_FORMAT = "is it CSV or JSON Lines? Say --format csv or --format jsonl"
 _BY_SUFFIX: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
 
@@ -16,15 +17,16 @@ def format_of(file: Path) -> Format | None:
     return _BY_SUFFIX.get(file.suffix.lower())
 
 
-def read_price_file(file: Path, form: Format | None) -> tuple[Format, bytes]:
-    """What is in the file, `-` being stdin, and its format. Raises `Problem`."""
-    chosen = form or format_of(file)
-    if chosen is None:
-        raise wrong_usage(f"{file}: is it CSV or JSON Lines? Say --format csv or --format jsonl")
+def read_price_file(file: Path, form: Format | None, *, hint: str = _SAY_FORMAT) -> tuple[Format, bytes]:
+    """What is in the file, `-` being stdin, and its format; `hint` says how to tell it. Raises `Problem`."""
     try:
-        return chosen, sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise wrong_usage(f"{file}: {error.strerror or error}") from error
+    chosen = form or format_of(file)
+    if chosen is None:
+        raise wrong_usage(f"{file}: {hint}")
+    return chosen, data
 
 
 def rows_of_file(file: Path, form: Format, data: bytes, book: PriceBook) -> list[PriceRow]:

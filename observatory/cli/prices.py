@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from observatory.adapters.postgres.prices import load_book, record
-from observatory.cli.options import Json, parse_moment
+from observatory.cli.options import AtMost, Json, parse_moment
 from observatory.cli.output import print_json, stderr, stdout
 from observatory.cli.outside import database, settings
 from observatory.cli.price_input import read_price_file, rows_of_file
@@ -69,7 +69,7 @@ async def list_prices(
     source: Annotated[Literal["own", "shipped", "all"], Parameter(help="Whose prices.")] = "all",
     at: At = None,
     as_of: AsOf = None,
-    limit: Annotated[int, Parameter(help="How many rows at most.")] = 100,
+    limit: Annotated[AtMost, Parameter(help="How many rows at most.")] = 100,
     json: Json = False,
 ) -> int:
     """List the prices that are valid: your own first, then the shipped list's."""

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from observatory.adapters.kafka import topic_name
 from observatory.adapters.postgres.recommendations import PERIOD_DAYS, Found, last_run, page
-from observatory.cli.options import Json
+from observatory.cli.options import AtMost, Json
 from observatory.cli.output import add_row, print_json, stderr, stdout, table
 from observatory.cli.outside import database, settings
 from observatory.rules.recommendations import advice
@@ -21,7 +21,7 @@ async def recommendations(
     *,
     tenant: Annotated[str | None, Parameter(help="Only this tenant.")] = None,
     kind: Annotated[RecommendationKind | None, Parameter(help="Only of this kind.")] = None,
-    limit: Annotated[int, Parameter(help="How many, the largest saving first.")] = 20,
+    limit: Annotated[AtMost, Parameter(help="How many, the largest saving first.")] = 20,
     look: Annotated[bool, Parameter(negative="", help="Look for them now, instead of showing the last look.")] = False,
     json: Json = False,
 ) -> int:

@@ -11,7 +11,7 @@ from observatory.adapters.postgres.pool import Pool
 from observatory.adapters.postgres.prices import load_book
 from observatory.adapters.postgres.repricing import Job, Line, count_stale, list_jobs, read_report, remove_job
 from observatory.adapters.unpriced import Booked, Unpriced, book_known_costs
-from observatory.cli.options import Json, Since, Until, parse_moment
+from observatory.cli.options import AtMost, Json, Since, Until, parse_moment
 from observatory.cli.output import add_row, cell, print_csv, print_json, stderr, stdout, table
 from observatory.cli.outside import database, publisher, settings
 from observatory.cli.problems import FAILED, wrong_usage
@@ -84,7 +84,7 @@ async def report(job_id: JobId, /, *, json: Json = False, csv: Csv = False) -> i
 
 
 @reprice.command(name="list")
-async def list_all(*, last: Annotated[int, Parameter(help="How many at most.")] = 20, json: Json = False) -> int:
+async def list_all(*, last: AtMost = 20, json: Json = False) -> int:
     """List the newest jobs."""
     async with database(settings().database_url) as pool:
         jobs = await list_jobs(pool, last)

@@ -50,9 +50,7 @@ class Asked:
 
 def read_what_if(file: Path) -> WhatIf:
     """The file's text; it is parsed when its job begins or goes on. Raises `Problem`."""
-    if format_of(file) is None:
-        raise wrong_usage(f"{file}: call it .csv or .jsonl, as what it is")
-    _, data = read_price_file(file, None)
+    _, data = read_price_file(file, None, hint="call it .csv or .jsonl, as what it is")
     try:
         return WhatIf(file.name, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

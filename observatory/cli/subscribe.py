@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from observatory.adapters.following import Start
 from observatory.adapters.kafka import Record
 from observatory.cli.following import follow
-from observatory.cli.options import Json, parse_duration, parse_moment
+from observatory.cli.options import AtMost, Json, parse_duration, parse_moment
 from observatory.cli.outside import settings
 from observatory.cli.problems import Problem, wrong_usage
 from observatory.cli.views import AnswerView, RecordView, View, Wanted
@@ -30,7 +30,7 @@ async def subscribe(
     since: Annotated[
         str | None, Parameter(help="Start this long ago ('10m') or at a time; else now, for --request an hour ago.")
     ] = None,
-    limit: Annotated[int | None, Parameter(help="End after so many records.")] = None,
+    limit: Annotated[AtMost | None, Parameter(help="End after so many records.")] = None,
     timeout: Annotated[str | None, Parameter(help="End after this time, for example 30s; else never.")] = None,
     json: Json = False,
 ) -> int:

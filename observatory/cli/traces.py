@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated
 
 import orjson
 from cyclopts import App, Parameter
+from cyclopts.validators import Number
 from rich.table import Table
 from rich.text import Text
 
 from observatory.adapters.postgres.traces import LinkedSpan, StoredTrace, TraceFilter, Traces
 from observatory.adapters.trace_views import detail_of, view_of
-from observatory.cli.options import Json, Since, Until, parse_moment
+from observatory.cli.options import AtMost, Json, Since, Until, parse_moment
 from observatory.cli.output import add_row, cell, print_json, stderr, stdout, table
 from observatory.cli.outside import database, settings
 from observatory.cli.problems import Problem, wrong_usage
+from observatory.rules.money import bookable
 from observatory.rules.trace_shape import Shape, shape_of
 from observatory.rules.traces import Outline, Trace
 from observatory.rules.waterfall import Line, waterfall
@@ -48,11 +50,13 @@ async def list_traces(
     user: Annotated[str | None, Parameter(help="With a span of this user.")] = None,
     model: Annotated[str | None, Parameter(help="With a call of this model.")] = None,
     min_cost: Annotated[str | None, Parameter(help="That cost at least so many US dollars.")] = None,
-    min_ms: Annotated[float | None, Parameter(help="That took at least so many milliseconds.")] = None,
+    min_ms: Annotated[
+        float | None, Parameter(help="That took at least so many milliseconds.", validator=Number(gte=0, lte=1e12))
+    ] = None,
     error: Annotated[bool, Parameter(show_default=False, help="With a failed span.")] = False,
     since: Since = "24h",
     until: Until = None,
-    limit: Annotated[int, Parameter(help="How many at most.")] = 50,
+    limit: AtMost = 50,
     json: Json = False,
 ) -> int:
     """List traces, latest first."""
@@ -88,7 +92,7 @@ async def show(
     trace_id: Annotated[str, Parameter(help="32 hex digits.")],
     *,
     tenant: Tenant = None,
-    limit: Annotated[int, Parameter(help="How many spans at most.")] = MOST_LINES,
+    limit: Annotated[AtMost, Parameter(help="How many spans at most.")] = MOST_LINES,
     json: Json = False,
 ) -> int:
     """Show one trace: its spans as a waterfall, those that it waited for in bold, and its service graph."""
@@ -116,12 +120,9 @@ def _amount(text: str | None) -> Decimal | None:
     if text is None:
         return None
     try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        raise wrong_usage(f"--min-cost {text!r} is no amount; write for example 0.01") from None
-    if not amount.is_finite():
-        raise wrong_usage(f"--min-cost {text!r} is no amount; write for example 0.01")
-    return amount
+        return bookable(text)
+    except ValueError:
+        raise wrong_usage(f"--min-cost {text[:40]!r} is no amount; write for example 0.01") from None
 
 
 def _list(found: Sequence[StoredTrace]) -> Table:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from observatory.rules.money import MONEY, times
+from observatory.rules.money import MONEY, bookable, times
 from observatory.rules.pricing import Rates
 from schemas.chat import ChatRequested
 
@@ -63,11 +63,27 @@ class Budget:
             raise BadBudget(f"a budget of a {self.scope.replace('_', ' ')} needs a scope value")
         if self.scope == "tag" and self.scope_value.find("=") < 1:
             raise BadBudget(f"a tag is key=value, not {self.scope_value[:40]!r}")
-        if not self.limit_usd.is_finite() or self.limit_usd < 0:
-            raise BadBudget(f"a limit is a finite number of dollars from 0 on, not {self.limit_usd}")
-        if not all(part.is_finite() and part > 0 for part in self.thresholds):
+        check_limit(self.limit_usd)
+        if "\0" in self.scope_value:
+            raise BadBudget("a scope value has no character NUL")
+        if not all(_is_bookable(part) and part > 0 for part in self.thresholds):
             raise BadBudget("thresholds are parts of the limit above 0")
         _zone(self.time_zone)
+
+
+def check_limit(limit_usd: Decimal) -> None:
+    """Raises `BadBudget` for what no budget can be limited to."""
+    if not _is_bookable(limit_usd) or limit_usd < 0:
+        shown = str(limit_usd)[:40]
+        raise BadBudget(f"a limit is a finite number of dollars from 0 to below a million million, not {shown}")
+
+
+def _is_bookable(amount: Decimal) -> bool:
+    try:
+        bookable(str(amount))
+    except ValueError:
+        return False
+    return True
 
 
 def period_bounds(period: Period, time_zone: str, at: datetime) -> tuple[datetime, datetime | None]:

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -23,6 +24,8 @@ _AMOUNT = re.compile(r"[+-]?[0-9]{1,64}(\.[0-9]{1,64})?([eE][+-]?[0-9]{1,3})?")
 _NOT_FINITE = re.compile(r"[+-]?(s?nan|inf|infinity)", re.IGNORECASE)
 _NAME = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff]{{1,{MAX_NAME_LENGTH}}}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_MOST_UNKNOWN = 20
+"""Names in a header of which it is said that they are no fields."""
 
 
 class LineProblem(NamedTuple):
@@ -98,9 +101,9 @@ def _csv_lines(text: str, problems: list[LineProblem]) -> Iterator[tuple[int, Ma
 
 
 def _is_header(line: int, header: list[str], problems: list[LineProblem]) -> bool:
-    unknown = [name for name in header if name not in _FIELDS]
-    twice = sorted({name for name in header if header.count(name) > 1})
-    problems += [LineProblem(line, _unknown(name)) for name in unknown]
+    unknown = list(dict.fromkeys(name for name in header if name not in _FIELDS))
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
+    problems += [LineProblem(line, _unknown(name)) for name in unknown[:_MOST_UNKNOWN]]
     problems += [LineProblem(line, f"the column {name} stands twice") for name in twice if name in _FIELDS]
     return not unknown and not twice
 
@@ -132,8 +135,8 @@ def _object_without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise BadValue(f"the field {', '.join(twice)} stands twice")
+        twice = sorted(name for name, count in Counter(names).items() if count > 1)
+        raise BadValue(f"the field {', '.join(twice)[:64]} stands twice")
     return found
 
 

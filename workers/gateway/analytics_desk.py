@@ -16,8 +16,8 @@ from observatory.adapters.postgres.freshness import Reached, read_freshness
 from observatory.adapters.postgres.pool import TRANSIENT, Connection, Pool, describe
 from observatory.adapters.postgres.waste import WasteQuery, WasteRow, read_waste
 from workers.gateway.analytics_query import unfit
-from workers.gateway.database import Database, DatabaseAway
-from workers.gateway.refusals import Refusal, invalid, not_available
+from workers.gateway.database import Database, DatabaseAway, unfit_value
+from workers.gateway.refusals import Refusal, not_available
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class AnalyticsDesk:
         except asyncpg.InvalidParameterValueError as error:
             raise unfit("time_zone", str(error)) from error
         except asyncpg.DataError as error:
-            raise invalid(f"the database does not take a value of this question: {error}") from error
+            raise unfit_value(error) from error
         except TRANSIENT as error:
             raise _refused(error) from error
         assert not isinstance(moment, Row)
@@ -72,6 +72,8 @@ class AnalyticsDesk:
         try:
             moment = await ledger_watermark(pool, self._topic)
             return moment, *await read_waste(pool, query)
+        except asyncpg.DataError as error:
+            raise unfit_value(error) from error
         except TRANSIENT as error:
             raise _refused(error) from error
 
@@ -90,7 +92,7 @@ class AnalyticsDesk:
             async with snapshot(self._pool()) as connection:
                 return await watermark(connection, self._topic), await operation(connection)
         except asyncpg.DataError as error:
-            raise invalid(f"the database does not take a value of this question: {error}") from error
+            raise unfit_value(error) from error
         except TRANSIENT as error:
             raise _refused(error) from error
 
@@ -99,6 +101,8 @@ class AnalyticsDesk:
         pool = self._pool()
         try:
             return await operation(pool)
+        except asyncpg.DataError as error:
+            raise unfit_value(error) from error
         except TRANSIENT as error:
             raise _refused(error) from error
 

@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Request
 from pydantic import ValidationError
 
+from observatory.rules.periods import YEARS
 from schemas.http import HttpBody
 from workers.gateway.access import Access, KeyRing
 from workers.gateway.bodies import Headers, field_path, parse_object, read_body
@@ -87,7 +88,7 @@ def time_in(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise _bad_cursor() from error
-    if moment.tzinfo is None:
+    if moment.tzinfo is None or moment.year not in YEARS:
         raise _bad_cursor()
     return moment
 

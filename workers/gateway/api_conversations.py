@@ -37,7 +37,7 @@ from workers.gateway.database import Database
 from workers.gateway.intake import Ask
 from workers.gateway.refusals import Refusal, not_found
 
-ConversationId = Annotated[str, Path(min_length=1, max_length=MAX_NAME_LENGTH)]
+ConversationId = Annotated[str, Path(min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"^[^\x00]*$")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 
 

@@ -14,7 +14,7 @@ from workers.gateway.api_bodies import Asker, body_of, described
 from workers.gateway.database import Database, T
 from workers.gateway.refusals import Refusal, invalid, not_found
 
-ExperimentId = Annotated[str, Path(min_length=1, max_length=MAX_NAME_LENGTH)]
+ExperimentId = Annotated[str, Path(min_length=1, max_length=MAX_NAME_LENGTH, pattern=r"^[^\x00]*$")]
 
 
 def experiments_router(database: Database) -> APIRouter:

@@ -10,18 +10,19 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime
+from pydantic import AfterValidator
 
 from observatory.adapters.postgres.prices import NoPrices, read_news, record
 from observatory.rules.limits import MAX_PAGE
 from observatory.rules.own_prices import RecordedRow
+from observatory.rules.periods import YEARS
 from observatory.rules.price_book import PriceBook, Source, UnknownPriceVersion
 from observatory.rules.price_checks import problems_in
 from observatory.rules.price_files import Format, PriceFileError, parse_price_file
 from observatory.rules.price_rows import PriceRow
 from observatory.rules.price_views import changes, history, valid_rows
 from observatory.rules.pricing import PriceQuery
-from schemas.base import Name
+from schemas.base import Name, Time
 from schemas.prices import (
     Note,
     PriceDiff,
@@ -48,6 +49,7 @@ from workers.gateway.database import Database
 from workers.gateway.price_bodies import change_view, in_force, recorded_price, row_of, version_view
 from workers.gateway.refusals import Refusal, not_available, not_found
 
+MAX_SHOWN_PROBLEMS = 1_000
 _FORMATS: dict[bytes, Format] = {
     b"text/csv": "csv",
     b"application/jsonl": "jsonl",
@@ -62,7 +64,15 @@ _FILE_BODY: dict[str, object] = {
 }
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
-At = Annotated[AwareDatetime | None, Query(description="At which moment; else now.")]
+
+
+def _in_years(moment: datetime) -> datetime:
+    if moment.year not in YEARS:
+        raise ValueError(f"years from {YEARS.start} to {YEARS.stop - 1}")
+    return moment
+
+
+At = Annotated[Annotated[Time, AfterValidator(_in_years)] | None, Query(description="At which moment; else now.")]
 AsOf = Annotated[str | None, Query(description="With what was known with this version, as `book/7` or `7`; else all.")]
 Provider = Annotated[Name, Query(description="The price table: `openai`, `azure`, `anthropic`, …")]
 Model = Annotated[Name, Query(description="The model, by any of its names.")]
@@ -151,12 +161,12 @@ async def _file(request: Request, _: Asker) -> tuple[Format, bytes]:
 
 
 def _parsed(form: Format, data: bytes, tables: frozenset[str]) -> list[PriceRow]:
-    """Raises `Refusal` 422 with the line of everything that is wrong."""
+    """Raises `Refusal` 422 with the line of everything that is wrong, the first thousand of it."""
     try:
         return parse_price_file(data, form, tables)
     except PriceFileError as error:
         errors: list[dict[str, str | int]] = [
-            {"line": problem.line, "detail": problem.message} for problem in error.problems
+            {"line": problem.line, "detail": problem.message} for problem in error.problems[:MAX_SHOWN_PROBLEMS]
         ]
         first = f"line {error.problems[0].line}: {error.problems[0].message}"
         raise Refusal(422, "invalid_price_file", first, final=True, errors=errors) from error

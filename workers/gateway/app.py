@@ -137,6 +137,7 @@ def build_app(gateway: Gateway) -> ASGIApp:
             Mount("/", Web(rest)),
         ]
     )
+    routed.router.default = rest  # for a path with a line break in it, which no pattern matches
     return _HotPath(OpenAIEndpoint(HOT_PATH, completions), routed)
 
 

@@ -8,8 +8,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
+import asyncpg
+
 from observatory.adapters.postgres.pool import NO_SETTINGS, TRANSIENT, Pool, describe, insist, open_pool
-from workers.gateway.refusals import not_available
+from workers.gateway.refusals import Refusal, invalid, not_available
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -62,12 +64,21 @@ class Database:
             raise DatabaseAway(describe(error)) from error
 
     async def run_or_refuse(self, operation: Callable[[Pool], Awaitable[T]]) -> T:
-        """As `run`, for a client who waits: refused with 503 when the database is away."""
+        """As `run`, for a client who waits. Raises `Refusal`: 503 when the database is away, 400 for a value of the
+        client's that it has no place for."""
         try:
             return await self.run(operation)
+        except asyncpg.DataError as error:
+            raise unfit_value(error) from error
         except DatabaseAway as error:
             log.warning("database: %s", error)
             raise not_available("the database is away; try again") from error
 
     async def _open(self) -> None:
         self._pool = await open_pool(self._url, size=self._size, application=self._application, session=self._session)
+
+
+def unfit_value(error: asyncpg.DataError) -> Refusal:
+    """400: the client named something that no column can hold."""
+    log.warning("a value was refused: %s", describe(error))
+    return invalid("a value of this request cannot be looked up: out of range, or with the character NUL in it")

@@ -90,4 +90,5 @@ async def insist(what: str, operation: Callable[[], Awaitable[T]]) -> T:
 def describe(error: BaseException) -> str:
     """One line about an error: its kind and, where it has one, its message."""
     text = str(error).splitlines()[0] if str(error) else ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    kind = type(error).__name__
+    return text if text.startswith(f"{kind}: ") else f"{kind}: {text}" if text else kind

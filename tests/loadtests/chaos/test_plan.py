@@ -28,9 +28,11 @@ def test_an_outage_is_planned_beside_the_kills() -> None:
     assert plan(PROCESSES, kills=0, seed=1, duration_s=9, outages=[away]) == [away]
 
 
-@pytest.mark.parametrize("text", ["", "db", "moon=5s", "db=", "db=xs"])
+@pytest.mark.parametrize(
+    "text", ["", "db", "moon=5s", "db=", "db=xs", "db=nans", "db=infs", "db=-5s", "db=0s", "db=1e3s"]
+)
 def test_a_bad_outage_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"outage|float"):
+    with pytest.raises(ValueError, match="an outage is db=60s"):
         outage(text, 0)
 
 

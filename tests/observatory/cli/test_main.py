@@ -12,6 +12,7 @@ NOWHERE = {
     "OBSERVATORY_KAFKA": "127.0.0.1:1",
     "OBSERVATORY_DATABASE_URL": "postgresql://observatory:secret@127.0.0.1:1/observatory",
     "OBSERVATORY_SIMULATOR_URL": "http://127.0.0.1:1",
+    "OBSERVATORY_HTTP_PORT": "1",
 }
 NAMES = [name for commands in COMMANDS.values() for name in commands]
 
@@ -48,6 +49,7 @@ def test_each_command_explains_itself_with_examples(name: str, capsys: pytest.Ca
         ("dlq", "list"),
         ("migrate",),
         ("demo",),
+        ("load",),
     ],
 )
 async def test_a_service_that_is_away_is_one_line_that_says_what_was_tried(arguments: tuple[str, ...]) -> None:
@@ -81,6 +83,20 @@ async def test_status_says_what_it_can_when_everything_is_away() -> None:
         (("dlq", "show", "nope"), "there is no topic"),
         (("costs", "--by", "colour"), "colour"),
         (("nonsense",), "nonsense"),
+        (("costs", "--since", "99999999999d"), "longer than a hundred years"),
+        (("costs", "--since", "0001-01-01T00:00:00+14:00"), "not between the years"),
+        (("costs", "--groups", "0"), "Must be >= 1"),
+        (("publish", "Hello", "--wait", "--timeout", "9" * 400 + "w"), "longer than a hundred years"),
+        (("publish", "broken \udcff text"), "no UTF-8 text: 'broken \\udcff text'"),
+        (("traces", "list", "--min-ms", "nan"), "--min-ms"),
+        (("traces", "list", "--min-cost", "1e999999999"), "is no amount"),
+        (("dlq", "show", "chat.requests", "--limit", "-1"), "Must be >= 1"),
+        (("budgets", "set", "x", "--limit", "nan"), "a finite number"),
+        (("keys", "create", "--tenant", ""), "printable characters"),
+        (("prices", "import", "/nowhere/prices"), "No such file"),
+        (("reprice", "--file", "/nowhere/prices"), "No such file"),
+        (("load", "--users", "0"), "Must be >= 1"),
+        (("chaos", "--kills", "-1"), "Must be >= 0"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(

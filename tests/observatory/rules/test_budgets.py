@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from observatory.rules.budgets import EVER, BadBudget, Budget, Period, Unbounded, most_usd, period_bounds, subjects
+from observatory.rules.budgets import (
+    EVER,
+    BadBudget,
+    Budget,
+    Period,
+    Unbounded,
+    check_limit,
+    most_usd,
+    period_bounds,
+    subjects,
+)
 from observatory.rules.pricing import Rates, cost_of
 from schemas.calls import Usage
 from schemas.chat import ChatRequested, Message
@@ -90,6 +100,14 @@ def budget(**fields: Any) -> Budget:
 def test_a_budget_that_cannot_be_says_why(fields: dict[str, Any], problem: str) -> None:
     with pytest.raises(BadBudget, match=problem):
         budget(**fields)
+
+
+@pytest.mark.parametrize("limit", ["NaN", "-1", "1e12", "1e999999999", "1e-999999999", "0." + "1" * 40])
+def test_a_limit_that_cannot_be_booked_is_refused_however_it_comes(limit: str) -> None:
+    with pytest.raises(BadBudget, match="a limit is a finite number"):
+        check_limit(Decimal(limit))
+    with pytest.raises(BadBudget, match="a limit is a finite number"):
+        budget(limit_usd=Decimal(limit))
 
 
 def asked(**fields: Any) -> ChatRequested:

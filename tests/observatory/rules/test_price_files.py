@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -128,6 +129,22 @@ def test_a_header_that_does_not_fit_is_refused_once(text: str, message: str) -> 
     (found,) = problems(text)
     assert found[0] == 1
     assert message in found[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (",".join(["provider", "model"] * 200_000), "csv"),
+        (",".join(f"c{n}" for n in range(200_000)), "csv"),
+        ("{" + ",".join(f'"c{n % 100_000}":1' for n in range(200_000)) + "}", "jsonl"),
+    ],
+)
+def test_a_line_of_very_many_names_is_refused_at_once_and_shortly(text: str, form: Format) -> None:
+    began = time.process_time()
+    with pytest.raises(PriceFileError) as refused:
+        parse_price_file(text.encode(), form, TABLES)
+    assert time.process_time() - began < 5
+    assert len(str(refused.value)) < 20_000
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from tests.workers.gateway.conftest import Process
 from tests.workers.gateway.responder import Responder
@@ -51,6 +52,8 @@ BAD_OPENAI: dict[str, tuple[bytes, str | None]] = {
 BAD_SEND: dict[str, tuple[bytes, str]] = {
     "an unknown field": (body(max_tokens=5), "/max_tokens"),
     "a naive deadline": (body(deadline="2026-01-01T00:00:00"), "/deadline"),
+    "a deadline in seconds": (body(deadline="1800000000"), "/deadline"),
+    "a deadline that is a number": (body(deadline=1800000000), "/deadline"),
     "a request_id that is no UUID": (body(request_id="7"), "/request_id"),
     "history without a conversation": (body(use_history=True), ""),
     "an unknown role": (body(messages=[{"role": "king", "content": "x"}]), "/messages/0/role"),
@@ -149,6 +152,45 @@ async def test_a_wrong_path_or_method_is_said_in_the_shape_of_its_surface(
         assert (response.status, (await response.json())["error"]["code"]) == (405, "method_not_allowed")
     async with http.get(f"{gateway.url}/nothing") as response:
         assert (response.status, response.content_type) == (404, "application/problem+json")
+
+
+EVER = "MDAwMS0wMS0wMVQwMDowMDowMCsxNDowMB8wMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDA"
+"""A cursor of the year 1 in a zone where it is the year before, and of a UUID."""
+BAD_QUESTIONS = {
+    "/api/v1/conversations/%00": 422,
+    "/api/v1/conversations/a%00b/messages": 422,
+    "/api/v1/chat/history/%00": 422,
+    "/api/v1/experiments/%00": 422,
+    "/api/v1/analytics/experiments/a%00b": 422,
+    "/api/v1/conversations/%0A%0D": 404,
+    f"/api/v1/conversations?cursor={EVER}": 400,
+    f"/api/v1/alerts?cursor={EVER}": 400,
+    "/api/v1/traces?min_cost_usd=1e999999999": 422,
+    "/api/v1/analytics/conversations?min_cost_usd=1e999999999": 422,
+    "/api/v1/analytics/conversations?min_cost_usd=1e-999999999": 422,
+    "/api/v1/prices?at=0001-01-01T00:00:00%2B14:00": 422,
+    "/api/v1/prices?at=1800000000": 422,
+}
+BAD_BODIES = {
+    "/api/v1/conversations": {"title": "a\0b"},
+    "/api/v1/budgets": {"budget_id": "absurd", "limit_usd": "1e400000"},
+}
+
+
+@pytest.mark.parametrize("path", BAD_QUESTIONS)
+async def test_a_question_that_no_table_can_answer_is_refused(
+    gateway: Process, http: aiohttp.ClientSession, path: str
+) -> None:
+    async with http.get(URL(gateway.url + path, encoded=True)) as response:
+        assert (response.status, response.content_type) == (BAD_QUESTIONS[path], "application/problem+json")
+
+
+@pytest.mark.parametrize("path", BAD_BODIES)
+async def test_a_body_that_no_table_can_hold_is_refused(
+    gateway: Process, http: aiohttp.ClientSession, path: str
+) -> None:
+    status, _ = await post(http, gateway.url + path, json.dumps(BAD_BODIES[path]).encode())
+    assert status == 422
 
 
 async def test_nothing_that_was_refused_was_published(
