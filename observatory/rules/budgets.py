@@ -73,9 +73,10 @@ class Budget:
 
 def check_limit(limit_usd: Decimal) -> None:
     """Raises `BadBudget` for what no budget can be limited to."""
-    if not _is_bookable(limit_usd) or limit_usd < 0:
-        shown = str(limit_usd)[:40]
-        raise BadBudget(f"a limit is a finite number of dollars from 0 to below a million million, not {shown}")
+    if not limit_usd.is_finite() or limit_usd < 0:
+        raise BadBudget(f"a limit is a finite number of dollars from 0 on, not {limit_usd}")
+    if not _is_bookable(limit_usd):
+        raise BadBudget("a limit is below a million million dollars, with at most 34 digits and 43 decimals")
 
 
 def _is_bookable(amount: Decimal) -> bool:
