@@ -19,14 +19,14 @@ def format_of(file: Path) -> Format | None:
 
 def read_price_file(file: Path, form: Format | None, *, hint: str = _SAY_FORMAT) -> tuple[Format, bytes]:
     """What is in the file, `-` being stdin, and its format; `hint` says how to tell it. Raises `Problem`."""
-    try:
-        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise wrong_usage(f"{file}: {error.strerror or error}") from error
     chosen = form or format_of(file)
     if chosen is None:
-        raise wrong_usage(f"{file}: {hint}")
-    return chosen, data
+        missing = "" if str(file) == "-" or file.exists() else "; and there is no such file"
+        raise wrong_usage(f"{file}: {hint}{missing}")
+    try:
+        return chosen, sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise wrong_usage(f"{file}: {error.strerror or error}") from error
 
 
 def rows_of_file(file: Path, form: Format, data: bytes, book: PriceBook) -> list[PriceRow]:
