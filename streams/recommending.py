@@ -11,10 +11,11 @@ from observatory.adapters.postgres.ledger import watermark
 from observatory.adapters.postgres.pool import Pool
 from observatory.adapters.postgres.prices import load_book
 from observatory.adapters.postgres.recommendations import OF_A_TENANT, PERIOD_DAYS, Figures, Run, keep
-from observatory.adapters.postgres.waste import WasteQuery, read_waste
+from observatory.adapters.postgres.waste import WasteQuery, WasteRow, read_waste_of_tenants
 from observatory.adapters.settings import Settings
 from observatory.rules.cheaper_models import Cheaper, cheaper_model, shown_cheaper
 from observatory.rules.context_caching import cache_context
+from observatory.rules.money import total
 from observatory.rules.pricing import Prices
 from observatory.rules.recommendations import (
     Failures,
@@ -77,21 +78,23 @@ def _with_calls(found: Iterable[Recommendation], calls: Mapping[Sequence[str], S
 
 
 async def _failures(pool: Pool, run: Run, days: int) -> list[Recommendation]:
-    tenants, _ = await read_waste(pool, WasteQuery(by="tenant", since=run.began, until=run.ended))
-    found: list[Failures] = []
-    for tenant in [row.key for row in tenants[:MOST_TENANTS] if row.key is not None and row.cost_usd > 0]:
-        causes, _ = await read_waste(pool, WasteQuery(since=run.began, until=run.ended, tenant=tenant))
-        found += [
-            Failures(
-                tenant_id=tenant,
-                cause=row.key,
-                calls=row.calls,
-                cost_usd=row.cost_usd,
-                estimated_cost_usd=row.estimated_cost_usd,
-            )
-            for row in causes
-            if row.key is not None
-        ]
+    wasted: dict[str, list[WasteRow]] = {}
+    for tenant, row in await read_waste_of_tenants(pool, WasteQuery(since=run.began, until=run.ended)):
+        wasted.setdefault(tenant, []).append(row)
+    costs = {tenant: total(row.cost_usd for row in rows) for tenant, rows in wasted.items()}
+    dearest = sorted((tenant for tenant in costs if costs[tenant] > 0), key=lambda tenant: -costs[tenant])
+    found = [
+        Failures(
+            tenant_id=tenant,
+            cause=row.key,
+            calls=row.calls,
+            cost_usd=row.cost_usd,
+            estimated_cost_usd=row.estimated_cost_usd,
+        )
+        for tenant in dearest[:MOST_TENANTS]
+        for row in wasted[tenant]
+        if row.key is not None
+    ]
     return avoid_failures(found, days)
 
 

@@ -46,7 +46,9 @@ _AT_ONCE = 2
 """Days that are made at the same time."""
 _READ = (
     "ledger.calls", "ledger.rollup_1m", "ledger.rollup_1h", "ledger.rollup_1d", "ledger.rollup_1d_by",
-    "ledger.rollup_1h_totals", "ledger.rollup_1d_totals", "streams.conversations", "streams.quality", "streams.users",
+    "ledger.rollup_1h_by", "ledger.rollup_1h_totals", "ledger.rollup_1d_totals", "ledger.rollup_1h_parts",
+    "ledger.rollup_1d_parts", "ledger.rollup_1d_users", "ledger.rollup_1w_users", "ledger.waste_1d",
+    "streams.conversations", "streams.quality", "streams.users",
     "streams.traces", "streams.experiment_units", "streams.recommendations",
 )  # fmt: skip
 

@@ -29,10 +29,10 @@ class Question:
     answer: bytes = b'"rows":[{'
 
     def request(self, host: str) -> bytes:
-        """As it goes over the wire. `{day}` in the query is the number of yesterday, counted from 1970 on."""
+        """As it goes over the wire. `{day}` in path and query is the number of yesterday, counted from 1970 on."""
         yesterday = (datetime.now(UTC) - _DAY).toordinal() - _EPOCH
         query = {name: value.format(day=yesterday) for name, value in self.query.items()}
-        return get(host, f"{self.path}?{urlencode({**query, **self.period()})}")
+        return get(host, f"{self.path.format(day=yesterday)}?{urlencode({**query, **self.period()})}")
 
     def period(self) -> Mapping[str, str]:
         """The whole day that is over, where it is about that."""
@@ -82,6 +82,41 @@ def _performance() -> Iterator[Question]:
     yield _of(_PERFORMANCE, "performance, 30 days of a tenant by day", **tenant, granularity="day")
 
 
+def _latency() -> Iterator[Question]:
+    parts, spread = f"{_ANALYTICS}/latency/parts", f"{_ANALYTICS}/latency/distribution"
+    for name, last in _PERIODS.items():
+        yield _of(parts, f"parts of the time, {name}", last=last)
+        yield _of(parts, f"parts of the time, {name} by model", last=last, group_by="model")
+        yield _of(parts, f"parts of the time, {name} by tenant", last=last, group_by="tenant")
+    tenant = {"last": "30d", "tenant": BIG_TENANT}
+    yield _of(parts, "parts of the time, 30 days of a tenant by status", **tenant, group_by="status")
+    yield _of(parts, "parts of the time, 24 hours of a user", last="24h", user="user-7")
+    for name, granularity in (("24 hours", "hour"), ("7 days", "hour"), ("30 days", "day")):
+        title = f"latency spread, {name} by {granularity}"
+        yield _of(spread, title, last=_PERIODS[name], granularity=granularity)
+    yield _of(
+        spread, "latency spread, 30 days of a tenant by day, first tokens", **tenant, granularity="day", of="ttft"
+    )
+
+
+def _calls() -> Iterator[Question]:
+    calls = "/api/v1/calls"
+    for order in ("latest", "cost", "latency", "tokens"):
+        for name, last in (("an hour", "1h"), *_PERIODS.items()):
+            yield _of(calls, f"calls, {name} by {order}", last=last, order=order)
+        yield _of(calls, f"calls, 30 days of a tenant by {order}", last="30d", order=order, tenant="analytics-07")
+    month, day = {"last": "30d"}, {"last": "24h"}
+    yield _of(calls, "calls, 24 hours, failed", **day, status="error")
+    yield _of(calls, "calls, 24 hours of a model by cost", **day, model="gpt-4o", order="cost")
+    yield _of(calls, "calls, 30 days, failed", **month, status="error")
+    yield _of(calls, "calls, 30 days, failed, by cost", **month, status="error", order="cost")
+    yield _of(calls, "calls, 30 days of a user", **month, user="user-7")
+    yield _of(
+        calls, "calls, 30 days of a user of a tenant by cost", **month, user="user-7", tenant=BIG_TENANT, order="cost"
+    )
+    yield _of(calls, "calls, 30 days of a conversation", **month, conversation="conversation-{day}-77")
+
+
 def _others() -> Iterator[Question]:
     quality, conversations = f"{_ANALYTICS}/quality", f"{_ANALYTICS}/conversations"
     for name, last in _PERIODS.items():
@@ -94,6 +129,9 @@ def _others() -> Iterator[Question]:
     for order in ("last_activity", "cost", "tokens", "quality"):
         yield _of(conversations, f"conversations, 30 days by {order}", last="30d", order=order)
     yield _of(conversations, "conversations, 30 days of a tenant by cost", **of_tenant, order="cost")
+    turns = "conversation-{day}-77"
+    yield Question("a conversation turn by turn", f"{conversations}/{turns}")
+    yield Question("a conversation of a tenant turn by turn", f"{conversations}/{turns}", {"tenant": "analytics-17"})
     user = f"{_ANALYTICS}/users/user-7"
     yield Question("a user", user, {"tenant": BIG_TENANT}, answer=b'"user_id":"user-7"')
     yield _of(f"{_ANALYTICS}/freshness", "freshness")
@@ -113,4 +151,4 @@ def _traces() -> Iterator[Question]:
     yield _of(traces, "traces, 30 days above a duration", **month, min_duration_ms="4250")
 
 
-QUESTIONS = (*_costs(), *_performance(), *_others(), *_traces())
+QUESTIONS = (*_costs(), *_performance(), *_latency(), *_others(), *_calls(), *_traces())

@@ -19,9 +19,16 @@ from observatory.adapters.postgres.pool import Connection, Pool
 from observatory.adapters.postgres.queries import load_queries
 
 _SQL = load_queries("observatory.adapters.postgres", "verify.sql")
-_ROLLED = load_queries("observatory.adapters.postgres", "rolling_proof.sql")["rolled_differences"].format(
-    tokens=load_queries("observatory.adapters.postgres", "analytics.sql")["tokens"]
-)
+_PIECES = {
+    **load_queries("observatory.adapters.postgres", "waste.sql"),
+    "tokens": load_queries("observatory.adapters.postgres", "analytics.sql")["tokens"],
+}
+ROLLED = [
+    statement.format(**_PIECES)
+    for statement in load_queries("observatory.adapters.postgres", "rolling_proof.sql").values()
+]
+"""From when on, and how many are shown: the sums of hours, days and weeks that are not those of what they sum."""
+
 LEGS = ("bill", "attempts", "facts", "rollups")
 UNAVAILABLE = "unavailable"
 
@@ -197,7 +204,7 @@ async def _prove(
     if topic_holds_since is not None:
         topic = await _one(connection, "outcomes_on_topic", since, topic_holds_since)
     cells = [dict(row) for row in await connection.fetch(_SQL["rollup_differences"], since, shown)]
-    rolled = [dict(row) for row in await connection.fetch(_ROLLED, since, shown)]
+    rolled = [[dict(row) for row in await connection.fetch(statement, since, shown)] for statement in ROLLED]
     budgets = [dict(row) for row in await connection.fetch(_SQL["budget_differences"], since, shown)]
     return Proof(
         since=since,
@@ -212,8 +219,8 @@ async def _prove(
         shown=[dict(row) for row in await connection.fetch(_SQL["differences_shown"], shown)],
         rollup_differences=_int(cells[0]["total"]) if cells else 0,
         rollups_shown=_without_total(cells),
-        rolled_differences=_int(rolled[0]["total"]) if rolled else 0,
-        rolled_shown=_without_total(rolled),
+        rolled_differences=sum(_int(rows[0]["total"]) for rows in rolled if rows),
+        rolled_shown=_without_total([row for rows in rolled for row in rows][:shown]),
         budget_differences=_int(budgets[0]["total"]) if budgets else 0,
         budgets_shown=_without_total(budgets),
         adjustments=await _one(connection, "adjustments"),

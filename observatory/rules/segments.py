@@ -1,4 +1,4 @@
-"""Which sums answer a question about a period: whole days and hours where they hold, minutes or facts for the rest.
+"""Which sums answer a question about a period: weeks, days and hours where they hold, minutes or facts for the rest.
 
 A sum is used only where all of it falls into one step of the answer, so nothing is ever divided.
 """
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from observatory.rules.periods import Granularity, Window
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 _INSTANT = timedelta(microseconds=1)
 
 Step = Callable[[datetime], object]
@@ -18,21 +18,23 @@ Step = Callable[[datetime], object]
 
 @dataclass(frozen=True, slots=True)
 class Rolled:
-    """What holds: hours, days, days as far as they are summed by one more dimension, and hours by one more."""
+    """What holds: hours, days, days as far as they are summed by one more dimension, hours and weeks by one more."""
 
     hours: Set[datetime]
     days: Set[datetime]
     days_by: Mapping[datetime, datetime]
     hours_by: Set[datetime] = frozenset()
+    weeks_by: Set[datetime] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """Disjoint parts that make up a period: days, hours, and what lies between them."""
+    """Disjoint parts that make up a period: days, hours, what lies between them, and weeks."""
 
     days: Sequence[datetime]
     hours: Sequence[datetime]
     rest: Sequence[Window]
+    weeks: Sequence[datetime] = ()
 
 
 def step_of(granularity: Granularity, zone: str, shift: timedelta) -> Step:
@@ -57,14 +59,18 @@ def segments(period: Window, rolled: Rolled, step: Step) -> Segments:
 
 
 def segments_by(period: Window, rolled: Rolled, step: Step) -> Segments:
-    """Days, each as far as it is summed, then hours; the rest is read from the facts."""
-    taken = [
+    """Weeks, then days, each as far as it is summed, then hours; the rest is read from the facts."""
+    weeks = [week for week in _starts(period, WEEK, rolled.weeks_by) if step(week) == step(week + WEEK - _INSTANT)]
+    in_weeks = {week + number * DAY for week in weeks for number in range(7)}
+    days = [
         Window(day, until)
         for day, until in rolled.days_by.items()
-        if period.start <= day and until <= period.end and step(day) == step(until - _INSTANT)
+        if period.start <= day and until <= period.end and step(day) == step(until - _INSTANT) and day not in in_weeks
     ]
+    taken = [*days, *(Window(week, week + WEEK) for week in weeks)]
     hours = _hours(period, taken, rolled.hours_by, step)
-    return Segments(sorted(part.start for part in taken), hours, _between(period, [*taken, *_whole(hours)]))
+    rest = _between(period, [*taken, *_whole(hours)])
+    return Segments(sorted(part.start for part in days), hours, rest, weeks)
 
 
 def _hours(period: Window, taken: Iterable[Window], held: Set[datetime], step: Step) -> list[datetime]:

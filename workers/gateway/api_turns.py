@@ -28,15 +28,16 @@ def turns_router(desk: AnalyticsDesk) -> APIRouter:
         """One conversation, whenever it was; `limit` and `cursor` are of its turns."""
         tenant, limit = only_tenant(access, parameters.tenant), parameters.limit
         after = None if parameters.cursor is None else _place(parameters.cursor)
-        watermark, sums = await desk.in_snapshot(
+        watermark, known = await desk.in_snapshot(
             lambda connection: read_conversation(connection, conversation_id, tenant)
         )
-        if sums is None:
+        if known is None:
             raise not_found(
                 f"there is no call of the conversation {conversation_id!r}, or the ledger has read none yet"
             )
+        sums, span = known
         _, found = await desk.in_snapshot(
-            lambda connection: read_turns(connection, conversation_id, tenant, after, limit + 1)
+            lambda connection: read_turns(connection, conversation_id, tenant, span, after, limit + 1)
         )
         last = found[limit - 1].place if len(found) > limit else None
         return ConversationTurns(

@@ -17,6 +17,7 @@ from asyncpg import Record
 
 from observatory.adapters.postgres.pool import Connection, Pool
 from observatory.adapters.postgres.queries import load_queries
+from observatory.adapters.postgres.statements import Arguments, at, ranges
 from observatory.rules.periods import Granularity, Window
 from observatory.rules.segments import DAY, Rolled, Segments, segments, segments_by, step_of
 from observatory.rules.sketch import percentiles
@@ -53,9 +54,8 @@ _VALUES = {
 _IN_PERIOD = "coalesce(max(({value})::numeric) FILTER (WHERE era = {era}), 0)"
 _ROLLUPS = ["rollup_1h", "rollup_1d", "rollup_1h_totals", "rollup_1d_totals"]
 _ROLLUPS_BY = ["rollup_1h_by", "rollup_1d_by"]
-_BRANCHES = 8
-"""Parts of a period that are read each by itself; more are read together."""
-
+_USERS = ["rollup_1d_users", "rollup_1w_users"]
+_OF_USERS = {"tenant": "tenant_id", "user": "value"}
 WAIT_S = 10
 """How long a question waits for others before it. It is refused then, as when the database is away."""
 
@@ -181,28 +181,19 @@ async def ask_histograms(
     ]
 
 
-class _Arguments:
-    """What a statement is given, by number."""
-
-    def __init__(self) -> None:
-        self.values: list[object] = []
-
-    def add(self, value: object, kind: str) -> str:
-        self.values.append(value)
-        return f"${len(self.values)}::{kind}"
-
-
 async def _statement(connection: Connection, question: Question) -> tuple[str, list[object]]:
-    arguments = _Arguments()
+    arguments = Arguments()
     asked = set(question.group_by) | set(question.only)
     eras = [(0, question.period, NO_SHIFT)]
     if question.compare:
         eras.append((1, question.period.before, question.period.length))
     cells: list[str] = []
     durations: list[str] = []
+    by_row = _by_row(question, asked)
     rollups = asked <= _IN_ROLLUPS.keys()
+    tables = _ROLLUPS if rollups else [*_ROLLUPS_BY, *(_USERS if _of_users(question, asked) else [])]
     for era, period, shift in eras:
-        held = await _held(connection, period, rollups=rollups, within_days=_within_days(question, shift))
+        held = await _held(connection, period, tables, rollups=rollups, within_days=_within_days(question, shift))
         step = step_of(question.granularity, question.zone, shift)
         writing = _Cells(question, arguments, era, shift)
         if rollups:
@@ -210,13 +201,29 @@ async def _statement(connection: Connection, question: Question) -> tuple[str, l
         else:
             by = _one_more(asked)
             sums = held.sums if by is not None else Rolled(frozenset(), frozenset(), {})
-            parts = _of_facts(segments_by(period, sums, step), arguments, by)
+            parts = _of_facts(segments_by(period, sums, step), held, arguments, by)
         for part in parts:
             placeholders = writing.placeholders(part)
             cells.append(_SQL["cells"].format(**placeholders))
             if question.needs_durations:
-                durations.append(_SQL[part.durations].format(**placeholders))
-    return _put_together(question, arguments, cells, durations), arguments.values
+                durations.append(_durations(part, placeholders, by_row=by_row))
+    return _put_together(question, arguments, cells, durations, by_row=by_row), arguments.values
+
+
+def _by_row(question: Question, asked: set[str]) -> bool:
+    """Whether histograms are put one after the other: a step has few rows of sums, which need not be taken apart."""
+    of_steps = question.granularity in ("minute", "hour", "day") and question.top is None
+    days = question.granularity == "day"
+    return of_steps and asked <= _IN_ROLLUPS.keys() and not (days and _within_days(question, NO_SHIFT))
+
+
+def _durations(part: "_Part", placeholders: Mapping[str, str], *, by_row: bool) -> str:
+    if by_row and part.table != "rollup_1m":
+        return _SQL["whole_durations"].format(**placeholders)
+    elements = _SQL[part.durations].format(**placeholders)
+    if not by_row:
+        return elements
+    return _SQL["merged_durations"].format(**placeholders, packed=_SQL["packed"], durations=elements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +236,19 @@ class _Held:
     def sums(self) -> Rolled:
         """Which parts of a period are summed at all."""
         tables = self.tables
-        hours, days, hours_by = (tables[name].keys() for name in ("rollup_1h", "rollup_1d", "rollup_1h_by"))
-        return Rolled(hours, days, tables["rollup_1d_by"], hours_by)
+        names = ("rollup_1h", "rollup_1d", "rollup_1h_by", "rollup_1w_users")
+        hours, days, hours_by, weeks = (tables[name].keys() for name in names)
+        return Rolled(hours, days, tables["rollup_1d_by"], hours_by, weeks)
+
+    def of_users(self, day: datetime) -> bool:
+        """Whether a day is summed over all that users call as far as it is summed at all."""
+        return self.tables["rollup_1d_users"].get(day) == self.tables["rollup_1d_by"][day]
 
 
-async def _held(connection: Connection, period: Window, *, rollups: bool, within_days: bool) -> _Held:
-    days, names = ("rollup_1d", _ROLLUPS) if rollups else ("rollup_1d_by", _ROLLUPS_BY)
+async def _held(
+    connection: Connection, period: Window, names: Sequence[str], *, rollups: bool, within_days: bool
+) -> _Held:
+    days = "rollup_1d" if rollups else "rollup_1d_by"
     tables: dict[str, dict[datetime, datetime]] = defaultdict(dict)
     for sums, bucket, until in await connection.fetch(
         _SQL["rolled"], period.start, period.end, names, within_days, days
@@ -255,6 +269,11 @@ def _totals_of(asked: set[str]) -> str | None:
     return next((kind for kind, known in _TOTALS.items() if asked <= known), None)
 
 
+def _of_users(question: Question, asked: set[str]) -> bool:
+    """Whether it is about users and nothing that they call, and not about durations."""
+    return "user" in asked <= _OF_USERS.keys() and not question.needs_durations
+
+
 def _one_more(asked: set[str]) -> str | None:
     """The one dimension that days are summed by, if there is no other that the rollups do not know."""
     more = asked - _IN_ROLLUPS.keys()
@@ -272,50 +291,39 @@ class _Part:
     durations: str = "durations"
 
 
-def _of_rollups(parts: Segments, held: _Held, kind: str | None, arguments: _Arguments) -> Iterator[_Part]:
+def _of_rollups(parts: Segments, held: _Held, kind: str | None, arguments: Arguments) -> Iterator[_Part]:
     """Totals where they answer the question and hold."""
     for table, starts in (("rollup_1d", parts.days), ("rollup_1h", parts.hours)):
         totals = held.tables[f"{table}_totals"] if kind is not None else {}
         if known := [start for start in starts if start in totals]:
-            yield _Part(f"{table}_totals", "bucket", f"{_at(known, arguments)} AND c.kind = '{kind}'", _IN_ROLLUPS)
+            yield _Part(
+                f"{table}_totals", "bucket", f"{at('c.bucket', known, arguments)} AND c.kind = '{kind}'", _IN_ROLLUPS
+            )
         if others := [start for start in starts if start not in totals]:
-            yield _Part(table, "bucket", _at(others, arguments), _IN_ROLLUPS)
-    for where in _ranges("bucket", parts.rest, arguments):
+            yield _Part(table, "bucket", at("c.bucket", others, arguments), _IN_ROLLUPS)
+    for where in ranges("c.bucket", parts.rest, arguments):
         yield _Part("rollup_1m", "bucket", where, _IN_ROLLUPS)
 
 
-def _of_facts(parts: Segments, arguments: _Arguments, by: str | None) -> Iterator[_Part]:
-    for table, starts in (("rollup_1d_by", parts.days), ("rollup_1h_by", parts.hours)):
+def _of_facts(parts: Segments, held: _Held, arguments: Arguments, by: str | None) -> Iterator[_Part]:
+    """Weeks and days of users where they answer the question and hold."""
+    users = [day for day in parts.days if held.of_users(day)]
+    for table, starts in (("rollup_1w_users", parts.weeks), ("rollup_1d_users", users)):
+        if starts:
+            yield _Part(table, "bucket", at("c.bucket", starts, arguments), _OF_USERS)
+    others = [day for day in parts.days if day not in users]
+    for table, starts in (("rollup_1d_by", others), ("rollup_1h_by", parts.hours)):
         if starts and by is not None:
-            where = f"{_at(starts, arguments)} AND c.dimension = '{by}'"
+            where = f"{at('c.bucket', starts, arguments)} AND c.dimension = '{by}'"
             yield _Part(table, "bucket", where, {**_IN_ROLLUPS, by: "value"})
-    for where in _ranges("started_at", parts.rest, arguments):
+    for where in ranges("c.started_at", parts.rest, arguments):
         yield _Part("counted_calls", "started_at", where, _IN_FACTS, "fact_durations")
-
-
-def _at(buckets: Sequence[datetime], arguments: _Arguments) -> str:
-    return f"c.bucket = ANY ({arguments.add(buckets, 'timestamptz[]')})"
-
-
-def _ranges(column: str, windows: Sequence[Window], arguments: _Arguments) -> Iterator[str]:
-    """Conditions for all windows, a few for each: first the bounds, by which whole chunks are left out."""
-    together = max(1, -(-len(windows) // _BRANCHES))
-    for first in range(0, len(windows), together):
-        some = windows[first : first + together]
-        inner = [_range(column, each, arguments) for each in some] if len(some) > 1 else []
-        bounds = _range(column, Window(some[0].start, some[-1].end), arguments)
-        yield f"{bounds} AND ({' OR '.join(inner)})" if inner else bounds
-
-
-def _range(column: str, each: Window, arguments: _Arguments) -> str:
-    start, end = arguments.add(each.start, "timestamptz"), arguments.add(each.end, "timestamptz")
-    return f"(c.{column} >= {start} AND c.{column} < {end})"
 
 
 class _Cells:
     """What the parts of one era are in SQL."""
 
-    def __init__(self, question: Question, arguments: _Arguments, era: int, shift: timedelta) -> None:
+    def __init__(self, question: Question, arguments: Arguments, era: int, shift: timedelta) -> None:
         self._question, self._arguments, self._era, self._shift = question, arguments, era, shift
 
     def placeholders(self, part: _Part) -> Mapping[str, str]:
@@ -348,7 +356,9 @@ class _Cells:
         return f"date_trunc('{question.granularity}', {moment}, {arguments.add(question.zone, 'text')})"
 
 
-def _put_together(question: Question, arguments: _Arguments, cells: Sequence[str], durations: Sequence[str]) -> str:
+def _put_together(
+    question: Question, arguments: Arguments, cells: Sequence[str], durations: Sequence[str], *, by_row: bool
+) -> str:
     names = ", ".join(f"k{number}" for number in range(len(question.group_by)))
     empty = "".join(f", NULL::text AS k{number}" for number in range(len(question.group_by)))
     ranking, worth = _order(question.order, names)
@@ -359,8 +369,13 @@ def _put_together(question: Question, arguments: _Arguments, cells: Sequence[str
         "columns": _SQL["columns"],
         "packed": _SQL["packed"],
     }
+    if by_row and durations:
+        hists = _SQL["hists_of_rows"].format(**parts, durations="\nUNION ALL\n".join(durations))
+        durations = []
+    else:
+        hists = _SQL["hists_of_elements"].format(**parts)
     if question.top is None:
-        groups = _SQL["every_group"].format(**parts)
+        groups = _SQL["every_group"].format(**parts, hists=hists)
     else:
         groups = _SQL["top_groups"].format(**parts, ranking=ranking, top=arguments.add(question.top, "bigint"))
     return _SQL["question"].format(
@@ -385,7 +400,7 @@ def _order(order: Order, names: str) -> tuple[str, str]:
     return _SQL["rank_by_sum"].format(value=_VALUES[order]), worth
 
 
-def _after(position: Position, arguments: _Arguments) -> str:
+def _after(position: Position, arguments: Arguments) -> str:
     at, other, minus, names = position
     place = [
         f"coalesce({arguments.add(at, 'timestamptz')}, '-infinity')",

@@ -32,6 +32,20 @@ SELECT {era} AS era, {at} AS at{keys}, i, 1::bigint AS n
   FROM ledger.{table} AS c, LATERAL (VALUES (latency_index), (ttft_index + 4096)) AS h (i)
  WHERE {where} AND i IS NOT NULL
 
+-- name: whole_durations
+-- Both histograms of rows of which a step of the answer has few.
+SELECT {era} AS era, {at} AS at{keys}, c.latency_ms_hist AS latency_hist, c.ttft_ms_hist AS ttft_hist
+  FROM ledger.{table} AS c WHERE {where}
+
+-- name: merged_durations
+-- The same of rows of which there are many.
+SELECT era, at{names}, {packed}
+  FROM (SELECT era, at{names}, i, sum(n)::bigint AS n
+          FROM ({durations}) AS cells
+         GROUP BY era, at{names}, i
+        HAVING sum(n) > 0) AS elements
+ GROUP BY era, at{names}
+
 -- name: no_durations
 SELECT 0 AS era, '-infinity'::timestamptz AS at{keys}, 0 AS i, 0::bigint AS n WHERE false
 
@@ -86,8 +100,18 @@ array_agg((i::bigint - 4096 << 40) + n) FILTER (WHERE i >= 2048) AS ttft_hist
 sums AS (
   SELECT era, at, names, false AS other, 1::bigint AS members, {columns} FROM grouped
 ), hists AS (
-  SELECT era, at, ARRAY[{names}]::text[] AS names, false AS other, {packed} FROM elements GROUP BY era, at{keys}
+  {hists}
 )
+
+-- name: hists_of_elements
+SELECT era, at, ARRAY[{names}]::text[] AS names, false AS other, {packed} FROM elements GROUP BY era, at{keys}
+
+-- name: hists_of_rows
+-- A bucket may stand several times.
+SELECT era, at, ARRAY[{names}]::text[] AS names, false AS other,
+       ledger.hist_concat(coalesce(latency_hist, '{{}}')) AS latency_hist,
+       ledger.hist_concat(coalesce(ttft_hist, '{{}}')) AS ttft_hist
+  FROM ({durations}) AS cells GROUP BY era, at{keys}
 
 -- name: top_groups
 -- Groups beyond the first {top} of the period are summed as `other`.

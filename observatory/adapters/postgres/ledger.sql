@@ -76,10 +76,12 @@ WHERE c.call_id = s.call_id AND c.started_at = s.started_at AND c.revision < s.r
   AND c.started_at BETWEEN $1 AND $2
 
 -- name: add_to_rollups
--- Sums of hours and days that hold a minute which is changed hold no longer (see rolling.py): nearly always there are none.
+-- Sums of hours, days and weeks that hold a minute which is changed hold no longer (see rolling.py): nearly always there
+-- are none.
 WITH taken_back AS (
   DELETE FROM ledger.rolled s USING (SELECT DISTINCT minute FROM unnest($1::timestamptz[]) AS minute) AS changed
-   WHERE s.bucket IN (date_trunc('hour', minute, 'UTC'), date_trunc('day', minute, 'UTC'))
+   WHERE s.bucket IN (date_trunc('hour', minute, 'UTC'), date_trunc('day', minute, 'UTC'),
+                      date_trunc('week', minute, 'UTC'))
      AND greatest(s.until, s.extending_to) > minute
 )
 INSERT INTO ledger.rollup_1m AS r

@@ -1,6 +1,6 @@
-"""Sums of whole hours and days, made when these are over: what a question about months reads instead of minutes.
+"""Sums of whole hours, days and weeks, made when these are over: what a question about months reads instead of minutes.
 
-`ledger.rolled` names the hours and days whose sums hold. Whoever changes a minute deletes their rows in the same
+`ledger.rolled` names the hours, days and weeks whose sums hold. Whoever changes a minute deletes their rows in the same
 transaction (`add_to_rollups`), so a sum that holds is exact at any moment, whatever comes late, and one that does not
 is read from the minutes or the facts until it is made again.
 """
@@ -13,6 +13,8 @@ from datetime import datetime
 
 from observatory.adapters.postgres.pool import Connection, Pool
 from observatory.adapters.postgres.queries import load_queries
+from observatory.adapters.postgres.waste import fill_day
+from observatory.rules.segments import DAY
 
 _SQL = load_queries("observatory.adapters.postgres", "rolling.sql")
 
@@ -21,16 +23,26 @@ DAYS_A_TURN = 2
 ENDED_S = 20.0
 """How long transactions that are under way are waited for; a longer one leaves the sums for the next turn."""
 
+_MADE_ANEW = frozenset({"rollup_1d_users"})
+"""Days that grow with their hours and are summed from the beginning each time: they are small."""
+
+_WASTE = "waste_1d"
+
 _POLL_S = 0.05
 _QUERY_S = 300
 
 
 @dataclass(frozen=True, slots=True)
 class _Bucket:
-    """An hour or a day that is to be summed up to `until`."""
+    """An hour, a day or a week that is to be summed up to `until`."""
 
     start: datetime
     until: datetime
+
+    def rows(self, sums: str) -> list[tuple[str, datetime, datetime]]:
+        """The rows of `ledger.rolled` by which it holds. What was wasted in a day is known by the day after it too."""
+        own = (sums, self.start, self.until)
+        return [own, (f"{sums}_after", self.until, self.until + DAY)] if sums == _WASTE else [own]
 
 
 class _Moved(Exception):
@@ -48,12 +60,25 @@ async def roll(pool: Pool, over: datetime) -> int:
         try:
             await connection.execute(_SQL["forget"], timeout=_QUERY_S)
             done = await _roll_all(connection, "rollup_1h", "hours_to_roll", over, HOURS_A_TURN)
-            done += await _roll_all(connection, "rollup_1d", "days_to_roll", over, HOURS_A_TURN)
+            done += await _roll_days(connection, "rollup_1h", "rollup_1d", over)
             done = done or await _roll_totals(connection, over)
-            done += await _roll_all(connection, "rollup_1h_by", "hours_by_to_roll", over, HOURS_A_TURN)
-            return done + await _roll_all(connection, "rollup_1d_by", "days_by_to_roll", over, DAYS_A_TURN)
+            done += await _roll_hours_of_facts(connection, "rollup_1h_by", over)
+            done += await _roll_all(connection, "rollup_1d_by", "days_by_to_roll", over, DAYS_A_TURN)
+            done += await _roll_all(connection, "rollup_1d_users", "users_to_roll", over, HOURS_A_TURN)
+            done += await _roll_all(connection, "rollup_1w_users", "weeks_to_roll", over, HOURS_A_TURN)
+            done += await _roll_hours_of_facts(connection, "rollup_1h_parts", over)
+            done += await _roll_days(connection, "rollup_1h_parts", "rollup_1d_parts", over)
+            return done + await _roll_all(connection, "waste_1d", "waste_to_roll", over, HOURS_A_TURN)
         finally:
             await connection.execute(_SQL["hand_over"])
+
+
+async def _roll_hours_of_facts(connection: Connection, sums: str, over: datetime) -> int:
+    return await _roll_all(connection, sums, "hours_by_to_roll", over, HOURS_A_TURN, sums)
+
+
+async def _roll_days(connection: Connection, hours: str, days: str, over: datetime) -> int:
+    return await _roll_all(connection, days, "days_to_roll", over, HOURS_A_TURN, hours, days)
 
 
 async def _roll_totals(connection: Connection, over: datetime) -> int:
@@ -73,8 +98,8 @@ async def _roll_all(connection: Connection, sums: str, wanted: str, over: dateti
     buckets = [_Bucket(row["bucket"], row["until"]) for row in rows]
     if not buckets:
         return 0
-    starts, ends = [bucket.start for bucket in buckets], [bucket.until for bucket in buckets]
-    await connection.execute(_SQL["begin"], sums, starts, ends)
+    announced = [row for bucket in buckets for row in bucket.rows(sums)]
+    await connection.execute(_SQL["begin"], *(list(column) for column in zip(*announced, strict=True)))
     if not await _others_have_ended(connection):
         return 0
     return sum([await _roll_one(connection, sums, bucket) for bucket in buckets])
@@ -93,23 +118,32 @@ async def _others_have_ended(connection: Connection) -> bool:
 async def _roll_one(connection: Connection, sums: str, bucket: _Bucket) -> bool:
     try:
         async with connection.transaction():
-            until = await connection.fetchval(_SQL["summed_until"], sums, bucket.start, bucket.until)
-            if until is None:
+            rows = bucket.rows(sums)
+            summed = [await connection.fetchval(_SQL["summed_until"], *row) for row in rows]
+            if None in summed:
                 raise _Moved
             await connection.execute("SET LOCAL work_mem = '64MB'")
-            if until == bucket.start:
-                await connection.execute(_SQL[f"clear_{sums}"], bucket.start)
-            await _fill(connection, sums, bucket.start, until, bucket.until)
-            status = await connection.execute(_SQL["settle"], sums, bucket.start, until, bucket.until)
-            if status != "UPDATE 1":
-                raise _Moved
+            await _make(connection, sums, bucket, summed[0])
+            for (name, start, end), until in zip(rows, summed, strict=True):
+                if await connection.execute(_SQL["settle"], name, start, until, end) != "UPDATE 1":
+                    raise _Moved
     except _Moved:
         return False
     return True
 
 
+async def _make(connection: Connection, sums: str, bucket: _Bucket, until: datetime) -> None:
+    """Adds what is beyond `until`, or all of it when that is the beginning."""
+    if sums == _WASTE:
+        await fill_day(connection, bucket.start)
+        return
+    if until == bucket.start or sums in _MADE_ANEW:
+        await connection.execute(_SQL[f"clear_{sums}"], bucket.start)
+    await _fill(connection, sums, bucket.start, until, bucket.until)
+
+
 async def _fill(connection: Connection, sums: str, start: datetime, since: datetime, until: datetime) -> None:
-    parts = {name: _SQL[name] for name in ("summing", "summing_hours", "summing_calls")}
+    parts = {name: _SQL[name] for name in ("summing", "summing_hours", "summing_calls", "summing_users", "kinds")}
     totalled = sums.removesuffix("_totals")
     statement = _SQL["fill_totals" if totalled != sums else f"fill_{sums}"].format(sums=totalled, **parts)
     bounds: Sequence[datetime] = (start, since, until) if sums == "rollup_1d_by" else (start, until)

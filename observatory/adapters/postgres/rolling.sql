@@ -15,12 +15,13 @@ SELECT h AS bucket, h + interval '1 hour' AS until
  ORDER BY h DESC LIMIT $2
 
 -- name: days_to_roll
--- Days of which all hours are summed and they are not, the newest first, $2 at most; $1 is not needed to know them.
+-- Days of which all hours are summed in $3 and they are not in $4, the newest first, $2 at most; $1 is not needed to know
+-- them.
 SELECT d AS bucket, d + interval '1 day' AS until
   FROM (SELECT date_trunc('day', bucket, 'UTC') AS d
-          FROM ledger.rolled WHERE sums = 'rollup_1h' AND until > bucket AND bucket < $1::timestamptz
+          FROM ledger.rolled WHERE sums = $3 AND until > bucket AND bucket < $1::timestamptz
          GROUP BY 1 HAVING count(*) = 24) AS whole
- WHERE NOT EXISTS (SELECT FROM ledger.rolled r WHERE r.bucket = d AND r.sums = 'rollup_1d' AND r.until > d)
+ WHERE NOT EXISTS (SELECT FROM ledger.rolled r WHERE r.bucket = d AND r.sums = $4 AND r.until > d)
  ORDER BY d DESC LIMIT $2
 
 -- name: totals_to_roll
@@ -31,12 +32,12 @@ SELECT bucket, until FROM ledger.rolled s
  ORDER BY bucket DESC LIMIT $2
 
 -- name: hours_by_to_roll
--- Hours of days with facts that were over before $1 and are not summed, the newest first, $2 at most.
+-- Hours of days with facts that were over before $1 and are not summed in $3, the newest first, $2 at most.
 SELECT h AS bucket, h + interval '1 hour' AS until
   FROM (SELECT DISTINCT date_trunc('day', range_start, 'UTC') AS d FROM timescaledb_information.chunks
          WHERE hypertable_schema = 'ledger' AND hypertable_name = 'calls') AS days,
        generate_series(d, least(d + interval '23 hours', $1::timestamptz - interval '1 hour'), interval '1 hour') AS h
- WHERE NOT EXISTS (SELECT FROM ledger.rolled r WHERE r.bucket = h AND r.sums = 'rollup_1h_by' AND r.until > h)
+ WHERE NOT EXISTS (SELECT FROM ledger.rolled r WHERE r.bucket = h AND r.sums = $3 AND r.until > h)
  ORDER BY h DESC LIMIT $2
 
 -- name: days_by_to_roll
@@ -48,10 +49,39 @@ SELECT d AS bucket, least(d + interval '1 day', $1::timestamptz) AS until
  WHERE d < $1 AND (r.until IS NULL OR r.until < least(d + interval '1 day', $1))
  ORDER BY d DESC LIMIT $2
 
+-- name: users_to_roll
+-- Days that are summed by user, as far as they are, and not yet so far over all that users call; the newest first, $2 at
+-- most; $1 is not needed to know them.
+SELECT d.bucket, d.until
+  FROM ledger.rolled d LEFT JOIN ledger.rolled r ON r.bucket = d.bucket AND r.sums = 'rollup_1d_users'
+ WHERE d.sums = 'rollup_1d_by' AND d.until > d.bucket AND d.bucket < $1::timestamptz
+   AND (r.until IS NULL OR r.until < d.until)
+ ORDER BY d.bucket DESC LIMIT $2
+
+-- name: weeks_to_roll
+-- Weeks of which all days are summed and they are not, the newest first, $2 at most; $1 is not needed to know them.
+SELECT w AS bucket, w + interval '7 days' AS until
+  FROM (SELECT date_trunc('week', bucket, 'UTC') AS w
+          FROM ledger.rolled
+         WHERE sums = 'rollup_1d_users' AND until = bucket + interval '1 day' AND bucket < $1::timestamptz
+         GROUP BY 1 HAVING count(*) = 7) AS whole
+ WHERE NOT EXISTS (SELECT FROM ledger.rolled r WHERE r.bucket = w AND r.sums = 'rollup_1w_users' AND r.until > w)
+ ORDER BY w DESC LIMIT $2
+
+-- name: waste_to_roll
+-- Days with facts that were over before $1 with the day after them, and are not summed, the newest first, $2 at most.
+SELECT d AS bucket, d + interval '1 day' AS until
+  FROM (SELECT DISTINCT date_trunc('day', range_start, 'UTC') AS d FROM timescaledb_information.chunks
+         WHERE hypertable_schema = 'ledger' AND hypertable_name = 'calls') AS days
+ WHERE d + interval '2 days' <= $1::timestamptz
+   AND 2 > (SELECT count(*) FROM ledger.rolled r
+             WHERE r.until > r.bucket AND (r.bucket, r.sums) IN ((d, 'waste_1d'), (d + interval '1 day', 'waste_1d_after')))
+ ORDER BY d DESC LIMIT $2
+
 -- name: begin
--- From when this is committed, whoever changes a minute of these buckets $2 up to $3 takes their row away.
+-- From when this is committed, whoever changes a minute of these buckets $2 up to $3 takes their row of $1 away.
 INSERT INTO ledger.rolled AS r (sums, bucket, until, extending_to)
-SELECT $1, bucket, bucket, until FROM unnest($2::timestamptz[], $3::timestamptz[]) AS b (bucket, until)
+SELECT sums, bucket, bucket, until FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[]) AS b (sums, bucket, until)
 ON CONFLICT (bucket, sums) DO UPDATE SET extending_to = excluded.extending_to
 
 -- name: now_running
@@ -62,15 +92,23 @@ SELECT pg_current_xact_id()::text
 SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8
 
 -- name: summed_until
--- Null when the announcement is gone, or that of one of the hours that are to be added up, or of what totals are made of.
+-- Null when the announcement is gone, or that of one of the hours or days that are to be added up, or of what totals are
+-- made of.
 SELECT until FROM ledger.rolled r
  WHERE sums = $1 AND bucket = $2 AND extending_to = $3
-   AND (sums <> 'rollup_1d' OR 24 = (
+   AND (sums NOT IN ('rollup_1d', 'rollup_1d_parts') OR 24 = (
      SELECT count(*) FROM ledger.rolled h
-      WHERE h.sums = 'rollup_1h' AND h.until > h.bucket AND h.bucket >= r.bucket AND h.bucket < r.extending_to))
+      WHERE h.sums = replace(r.sums, '1d', '1h') AND h.until > h.bucket AND h.bucket >= r.bucket AND h.bucket < r.extending_to))
    AND (sums <> 'rollup_1d_by' OR extract(epoch FROM extending_to - until) / 3600 = (
      SELECT count(*) FROM ledger.rolled h
       WHERE h.sums = 'rollup_1h_by' AND h.until > h.bucket AND h.bucket >= r.until AND h.bucket < r.extending_to))
+   AND (sums <> 'rollup_1d_users' OR EXISTS (
+     SELECT FROM ledger.rolled d
+      WHERE d.bucket = r.bucket AND d.sums = 'rollup_1d_by' AND d.until = r.extending_to))
+   AND (sums <> 'rollup_1w_users' OR 7 = (
+     SELECT count(*) FROM ledger.rolled d
+      WHERE d.sums = 'rollup_1d_users' AND d.until = d.bucket + interval '1 day' AND d.bucket >= r.bucket
+        AND d.bucket < r.extending_to))
    AND (sums NOT LIKE '%\_totals' OR EXISTS (
      SELECT FROM ledger.rolled s
       WHERE s.bucket = r.bucket AND s.sums || '_totals' = r.sums AND s.until > s.bucket))
@@ -89,6 +127,18 @@ DELETE FROM ledger.rollup_1h_totals WHERE bucket = $1
 
 -- name: clear_rollup_1d_totals
 DELETE FROM ledger.rollup_1d_totals WHERE bucket = $1
+
+-- name: clear_rollup_1h_parts
+DELETE FROM ledger.rollup_1h_parts WHERE bucket = $1
+
+-- name: clear_rollup_1d_parts
+DELETE FROM ledger.rollup_1d_parts WHERE bucket = $1
+
+-- name: clear_rollup_1d_users
+DELETE FROM ledger.rollup_1d_users WHERE bucket = $1
+
+-- name: clear_rollup_1w_users
+DELETE FROM ledger.rollup_1w_users WHERE bucket = $1
 
 -- name: clear_rollup_1h_by
 DELETE FROM ledger.rollup_1h_by WHERE bucket = $1
@@ -229,6 +279,59 @@ ON CONFLICT (bucket, name) DO UPDATE SET
     THEN ledger.hist_merge(r.ttft_ms_hist, excluded.ttft_ms_hist)
     ELSE r.ttft_ms_hist || excluded.ttft_ms_hist END
 
+-- name: summing_users
+-- As `summing`, without histograms.
+sum(calls)::bigint, sum(errors)::bigint, sum(unpriced_calls)::bigint, sum(estimated_calls)::bigint,
+sum(not_sent_calls)::bigint, sum(uncached_input_tokens)::bigint, sum(cache_read_tokens)::bigint,
+sum(cache_write_5m_tokens)::bigint, sum(cache_write_1h_tokens)::bigint, sum(output_tokens)::bigint,
+sum(reasoning_tokens)::bigint, sum(input_audio_tokens)::bigint, sum(output_audio_tokens)::bigint,
+sum(input_image_tokens)::bigint, sum(cost_usd), sum(estimated_cost_usd)
+
+-- name: fill_rollup_1d_users
+-- The day from $1 on, as far as it is summed by user; $2 is not needed to know how far.
+INSERT INTO ledger.rollup_1d_users
+SELECT bucket, tenant_id, value, {summing_users}
+  FROM ledger.rollup_1d_by WHERE bucket = $1 AND bucket < $2 AND dimension = 'user'
+ GROUP BY bucket, tenant_id, value
+
+-- name: fill_rollup_1w_users
+-- The week from $1 up to $2, of its days.
+INSERT INTO ledger.rollup_1w_users
+SELECT $1, tenant_id, value, {summing_users}
+  FROM ledger.rollup_1d_users WHERE bucket >= $1 AND bucket < $2
+ GROUP BY tenant_id, value
+
+-- name: fill_rollup_1h_parts
+-- The facts of the hour from $1 up to $2: by everything, then of that by less.
+WITH elements AS MATERIALIZED (
+  SELECT tenant_id, provider, coalesce(response_model, request_model) AS model, operation, status, part,
+         ledger.hist_index(ms)::bigint AS i, count(*) AS n, sum(ms) AS ms
+    FROM ledger.call_parts WHERE started_at >= $1 AND started_at < $2
+   GROUP BY 1, 2, 3, 4, 5, 6, 7
+)
+INSERT INTO ledger.rollup_1h_parts
+SELECT $1, {kinds}, part, sum(ms), array_agg((i << 40) + n ORDER BY i)
+  FROM (
+    SELECT GROUPING(tenant_id, provider, status) AS over, tenant_id, provider, model, operation, status, part, i,
+           sum(n)::bigint AS n, sum(ms) AS ms
+      FROM elements
+     GROUP BY GROUPING SETS ((part, i), (status, part, i), (tenant_id, part, i), (provider, model, operation, part, i),
+                             (tenant_id, provider, model, operation, status, part, i))
+  ) AS counted
+ GROUP BY over, tenant_id, provider, model, operation, status, part
+
+-- name: kinds
+-- What is grouped by, from the bits of what is not, and its names.
+CASE over WHEN 7 THEN 'all' WHEN 6 THEN 'statuses' WHEN 3 THEN 'tenants' WHEN 5 THEN 'models' ELSE 'cells' END,
+coalesce(tenant_id, ''), coalesce(provider, ''), coalesce(model, ''), coalesce(operation, ''), coalesce(status, '')
+
+-- name: fill_rollup_1d_parts
+-- The day from $1 up to $2, of its hours.
+INSERT INTO ledger.rollup_1d_parts
+SELECT $1, kind, tenant_id, provider, model, operation, status, part, sum(ms), ledger.hist_union(ms_hist)
+  FROM ledger.rollup_1h_parts WHERE bucket >= $1 AND bucket < $2
+ GROUP BY kind, tenant_id, provider, model, operation, status, part
+
 -- name: forget
 -- Hours and days whose facts are no longer kept.
 WITH oldest AS (
@@ -236,8 +339,20 @@ WITH oldest AS (
    WHERE hypertable_schema = 'ledger' AND hypertable_name = 'calls'
 ), forgotten AS (
   DELETE FROM ledger.rolled r USING oldest
-   WHERE r.sums IN ('rollup_1h_by', 'rollup_1d_by') AND r.bucket < oldest.day
+   WHERE r.sums IN ('rollup_1h_by', 'rollup_1d_by', 'rollup_1h_parts', 'rollup_1d_parts', 'rollup_1d_users',
+                    'rollup_1w_users', 'waste_1d', 'waste_1d_after')
+     AND r.bucket < oldest.day
 ), hours AS (
   DELETE FROM ledger.rollup_1h_by r USING oldest WHERE r.bucket < oldest.day
+), hours_of_parts AS (
+  DELETE FROM ledger.rollup_1h_parts r USING oldest WHERE r.bucket < oldest.day
+), days_of_parts AS (
+  DELETE FROM ledger.rollup_1d_parts r USING oldest WHERE r.bucket < oldest.day
+), users AS (
+  DELETE FROM ledger.rollup_1d_users r USING oldest WHERE r.bucket < oldest.day
+), waste AS (
+  DELETE FROM ledger.waste_1d r USING oldest WHERE r.bucket < oldest.day
+), weeks AS (
+  DELETE FROM ledger.rollup_1w_users r USING oldest WHERE r.bucket < oldest.day
 )
 DELETE FROM ledger.rollup_1d_by r USING oldest WHERE r.bucket < oldest.day

@@ -13,6 +13,9 @@ from observatory.adapters.postgres.queries import load_queries
 _SQL = load_queries("observatory.adapters.postgres", "turns.sql")
 _COLUMNS = load_queries("observatory.adapters.postgres", "calls.sql")["columns"]
 
+Span = tuple[datetime, datetime]
+"""When the first and the last call of a conversation began."""
+
 Place = tuple[datetime, UUID]
 """Where a turn stands: when its first call began, and its request."""
 
@@ -42,18 +45,23 @@ class StoredTurn:
     calls: list[StoredCall]
 
 
-async def read_conversation(connection: Connection, conversation: str, tenant: str | None) -> ConversationSums | None:
+async def read_conversation(
+    connection: Connection, conversation: str, tenant: str | None
+) -> tuple[ConversationSums, Span] | None:
     """The whole of it; None when there is no such call. `tenant`: whose, None for any."""
     row = await connection.fetchrow(_SQL["conversation"], conversation, tenant)
-    return None if row is None or row["first_activity"] is None else ConversationSums(**row)
+    if row is None or row["first_activity"] is None:
+        return None
+    *sums, first_at, last_at = row
+    return ConversationSums(*sums), (first_at, last_at)
 
 
 async def read_turns(
-    connection: Connection, conversation: str, tenant: str | None, after: Place | None, limit: int
+    connection: Connection, conversation: str, tenant: str | None, span: Span, after: Place | None, limit: int
 ) -> list[StoredTurn]:
-    """The earliest first, after the place given."""
+    """The earliest first, after the place given; calls that began within the span alone."""
     rows = await connection.fetch(
-        _SQL["turns"].format(columns=_COLUMNS), conversation, tenant, *(after or (None, None)), limit
+        _SQL["turns"].format(columns=_COLUMNS), conversation, tenant, *(after or (None, None)), limit, *span
     )
     turns = groupby(rows, key=lambda row: (row["began"], row["request_id"], row["turn_usd"], row["turn_unpriced"]))
     return [

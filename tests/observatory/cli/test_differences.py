@@ -106,8 +106,12 @@ async def test_a_rollup_that_is_not_the_sum_of_its_facts_is_found(world: World, 
 
 
 @pytest.mark.parametrize(
-    "table", ["rollup_1h", "rollup_1d", "rollup_1h_by", "rollup_1d_by", "rollup_1h_totals", "rollup_1d_totals"]
-)
+    "table",
+    [
+        "rollup_1h", "rollup_1d", "rollup_1h_by", "rollup_1d_by", "rollup_1h_totals", "rollup_1d_totals",
+        "rollup_1d_users",
+    ],
+)  # fmt: skip
 async def test_sums_of_hours_and_days_that_are_not_those_of_what_they_sum_are_found(
     world: World, calls: list[Call], table: str
 ) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from observatory.rules.periods import Granularity, Window
-from observatory.rules.segments import DAY, HOUR, Rolled, Segments, segments, segments_by, step_of
+from observatory.rules.segments import DAY, HOUR, WEEK, Rolled, Segments, segments, segments_by, step_of
 
 MIDNIGHT = datetime(2026, 10, 20, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -25,13 +25,16 @@ rolled = st.builds(
     st.dictionaries(
         st.sampled_from(sorted(ALL_DAYS)), st.integers(1, 24), max_size=20
     ).map(lambda found: {day: day + hours * HOUR for day, hours in found.items()}),
+    st.frozensets(st.sampled_from(sorted(ALL_HOURS)), max_size=300),
+    st.frozensets(st.sampled_from([MIDNIGHT - DAY + n * WEEK for n in range(3)])),
 )  # fmt: skip
 zones = st.sampled_from(["UTC", "Europe/Prague", "Asia/Kolkata", "America/St_Johns"])
 granularities = st.sampled_from(["none", "minute", "hour", "day", "month"])
 
 
 def covered(parts: Segments, days: dict[datetime, datetime]) -> list[Window]:
-    windows = [Window(day, days[day]) for day in parts.days]
+    windows = [Window(week, week + WEEK) for week in parts.weeks]
+    windows += [Window(day, days[day]) for day in parts.days]
     windows += [Window(hour, hour + HOUR) for hour in parts.hours]
     return sorted([*windows, *parts.rest], key=lambda window: window.start)
 
@@ -53,6 +56,7 @@ def test_the_parts_make_up_the_period_and_no_sum_is_divided(
     assert set(parts.hours) <= held.hours
     whole = [(day, day + DAY) for day in parts.days] + [(hour, hour + HOUR) for hour in parts.hours]
     whole += [(day, held.days_by[day]) for day in by.days]
+    whole += [(week, week + WEEK) for week in by.weeks]
     for start, end in whole:
         assert len({step(start + n * MINUTE) for n in range((end - start) // MINUTE)}) == 1
 
@@ -63,6 +67,13 @@ def test_what_holds_is_used() -> None:
     assert parts.days == [MIDNIGHT + DAY, MIDNIGHT + 2 * DAY]
     assert parts.hours == [MIDNIGHT + n * HOUR for n in (*range(11, 24), 72, 73)]
     assert parts.rest == [Window(MIDNIGHT + 10.5 * HOUR, MIDNIGHT + 11 * HOUR)]
+
+
+def test_weeks_are_used_before_their_days() -> None:
+    monday = MIDNIGHT + 6 * DAY
+    held = Rolled(frozenset(), frozenset(), ALL.days_by, weeks_by=frozenset({monday}))
+    parts = segments_by(Window(MIDNIGHT + 5 * DAY, MIDNIGHT + 14 * DAY), held, step_of("none", "UTC", timedelta()))
+    assert (parts.weeks, parts.days, parts.rest) == ([monday], [MIDNIGHT + 5 * DAY, MIDNIGHT + 13 * DAY], [])
 
 
 @pytest.mark.parametrize(("zone", "hours"), [("Europe/Prague", 24), ("Asia/Kolkata", 23)])

@@ -160,7 +160,8 @@ async def new_ground(kafka: str, database_url: str) -> AsyncIterator[Ground]:
         await pool.execute(
             """TRUNCATE ledger.calls, ledger.rollup_1m, ledger.sink_offsets, ledger.adjustments, ledger.rolled,
                ledger.rollup_1h, ledger.rollup_1d, ledger.rollup_1d_by, ledger.rollup_1h_totals,
-               ledger.rollup_1d_totals, ledger.rollup_1h_by"""
+               ledger.rollup_1d_totals, ledger.rollup_1h_by, ledger.rollup_1h_parts, ledger.rollup_1d_parts,
+               ledger.rollup_1d_users, ledger.rollup_1w_users, ledger.waste_1d"""
         )
         yield Ground(settings, pool)
     finally:

@@ -11,6 +11,7 @@ import pytest
 from observatory.adapters.postgres import ledger, rolling
 from observatory.adapters.postgres.pool import Connection, Pool, open_pool
 from observatory.adapters.postgres.rolling import roll
+from observatory.adapters.verification import ROLLED
 from observatory.rules.sketch import index_of
 from streams.ledger.decode import read_fact
 from streams.ledger.rolling import over_at
@@ -26,6 +27,23 @@ OVER = YESTERDAY + 30 * HOUR
 
 KEYS = "tenant_id, provider, model, operation"
 TOTALS = {"models": "'', provider, model, operation", "tenants": "tenant_id, '', '', ''", "all": "'', '', '', ''"}
+CELL = "tenant_id, provider, model, operation, status"
+MODEL = "coalesce(response_model, request_model)"
+KINDS_OF_PARTS = {
+    kind: ", ".join(
+        f"{column if name in kept else quote} AS {name}"
+        for name, column, quote in (
+            ("tenant_id", "tenant_id", "''"), ("provider", "provider", "''"), ("model", MODEL, "''"),
+            ("operation", "operation", "''"), ("status", "status", "''"),
+        )
+    )
+    for kind, kept in {
+        "all": (), "statuses": ("status",), "tenants": ("tenant_id",), "models": ("provider", "model", "operation"),
+        "cells": ("tenant_id", "provider", "model", "operation", "status"),
+    }.items()
+}  # fmt: skip
+PARTS = """(0, queue_ms), (1, policy_ms), (2, ttft_ms), (3, greatest(total_ms - ttft_ms, 0)),
+           (4, CASE WHEN ttft_ms IS NULL THEN total_ms END)"""
 COLUMNS = ("calls", "errors", "unpriced_calls", "estimated_calls", "not_sent_calls", "output_tokens", "cost_usd")
 SUMS = ", ".join(f"sum({name})::numeric AS {name}" for name in COLUMNS)
 
@@ -56,7 +74,8 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
     await made.execute(
         """TRUNCATE ledger.calls, ledger.rollup_1m, ledger.sink_offsets, ledger.rolled, ledger.rollup_1h,
            ledger.rollup_1d, ledger.rollup_1d_by, ledger.rollup_1h_totals, ledger.rollup_1d_totals,
-           ledger.rollup_1h_by"""
+           ledger.rollup_1h_by, ledger.rollup_1h_parts, ledger.rollup_1d_parts, ledger.rollup_1d_users,
+           ledger.rollup_1w_users, ledger.waste_1d"""
     )
     yield made
     await made.close()
@@ -116,6 +135,42 @@ async def assert_sums_are_facts(pool: Pool) -> None:
                      GROUP BY bucket, {column}, {KEYS}""",
             )
 
+    await assert_users_are_facts(pool)
+    await assert_parts_are_facts(pool)
+
+
+async def assert_users_are_facts(pool: Pool) -> None:
+    for table in ("rollup_1d_users", "rollup_1w_users"):
+        assert await rows(
+            pool,
+            f"""SELECT bucket, tenant_id, value, {SUMS} FROM ledger.{table} JOIN ledger.rolled USING (bucket)
+                 WHERE sums = '{table}' AND until > bucket GROUP BY bucket, tenant_id, value""",
+        ) == await rows(
+            pool,
+            f"""SELECT bucket, tenant_id, user_id, {SUMS} FROM ledger.counted_calls
+                  JOIN ledger.rolled ON started_at >= bucket AND started_at < until AND sums = '{table}'
+                 GROUP BY bucket, tenant_id, user_id""",
+        )
+
+
+async def assert_parts_are_facts(pool: Pool) -> None:
+    for table, step in (("rollup_1h_parts", "hour"), ("rollup_1d_parts", "day")):
+        held = f"SELECT bucket FROM ledger.rolled WHERE sums = '{table}' AND until > bucket"
+        for kind, names in KINDS_OF_PARTS.items():
+            assert await rows(
+                pool,
+                f"""SELECT bucket, {CELL}, part, round(ms::numeric, 6), ms_hist::text FROM ledger.{table}
+                     WHERE bucket IN ({held}) AND kind = '{kind}'""",
+            ) == await rows(
+                pool,
+                f"""SELECT bucket, {CELL}, part, round(sum(ms)::numeric, 6), array_agg((i << 40) + n ORDER BY i)::text
+                      FROM (SELECT date_trunc('{step}', started_at, 'UTC') AS bucket, {names}, part, count(*) AS n,
+                                   ledger.hist_index(value)::bigint AS i, sum(value) AS ms
+                              FROM ledger.calls, LATERAL (VALUES {PARTS}) AS p (part, value)
+                             WHERE status <> 'not_sent' AND value IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6, part, i) AS b
+                     WHERE bucket IN ({held}) GROUP BY bucket, {CELL}, part""",
+            )
+
 
 async def held(pool: Pool, sums: str) -> set[datetime]:
     query = "SELECT bucket FROM ledger.rolled WHERE sums = $1 AND until > bucket"
@@ -130,7 +185,9 @@ async def test_sums_are_the_facts_and_follow_what_comes_late(pool: Pool) -> None
     assert await held(pool, "rollup_1d") == {YESTERDAY}
     assert await held(pool, "rollup_1d_by") == {YESTERDAY, TODAY}
     assert await held(pool, "rollup_1h_totals") == await held(pool, "rollup_1h_by") == await held(pool, "rollup_1h")
-    assert await held(pool, "rollup_1d_totals") == {YESTERDAY}
+    assert await held(pool, "rollup_1d_totals") == await held(pool, "rollup_1d_parts") == {YESTERDAY}
+    assert await held(pool, "rollup_1h_parts") == await held(pool, "rollup_1h")
+    assert await held(pool, "rollup_1d_users") == {YESTERDAY, TODAY}
     await assert_sums_are_facts(pool)
     assert await pool.fetchval("SELECT sum(calls) FROM ledger.rollup_1h") == 160
 
@@ -140,9 +197,10 @@ async def test_sums_are_the_facts_and_follow_what_comes_late(pool: Pool) -> None
     hour = datetime.fromisoformat(str(bodies[40]["started_at"])).replace(minute=0, second=0, microsecond=0)
     assert await held(pool, "rollup_1h") == {YESTERDAY + n * HOUR for n in range(1, 30)} - {hour}
     assert await held(pool, "rollup_1d") == set()
-    assert await held(pool, "rollup_1d_by") == {TODAY}
+    assert await held(pool, "rollup_1d_by") == await held(pool, "rollup_1d_users") == {TODAY}
+    assert await held(pool, "rollup_1h_parts") == await held(pool, "rollup_1h")
     assert await held(pool, "rollup_1h_totals") == await held(pool, "rollup_1h_by") == await held(pool, "rollup_1h")
-    assert await held(pool, "rollup_1d_totals") == set()
+    assert await held(pool, "rollup_1d_totals") == await held(pool, "rollup_1d_parts") == set()
     await assert_sums_are_facts(pool)
     await roll_all(pool)
     assert await held(pool, "rollup_1d") == await held(pool, "rollup_1d_totals") == {YESTERDAY}
@@ -154,10 +212,10 @@ async def test_a_day_grows_with_its_hours(pool: Pool) -> None:
     for hours in (25, 26, 30):
         await roll_all(pool, YESTERDAY + hours * HOUR)
         await assert_sums_are_facts(pool)
-        until = await pool.fetchval(
-            "SELECT until FROM ledger.rolled WHERE bucket = $1 AND sums = 'rollup_1d_by'", TODAY
+        found = await pool.fetch(
+            "SELECT until FROM ledger.rolled WHERE bucket = $1 AND sums IN ('rollup_1d_by', 'rollup_1d_users')", TODAY
         )
-        assert until == YESTERDAY + hours * HOUR
+        assert [row["until"] for row in found] == [YESTERDAY + hours * HOUR] * 2
     await write(pool, [call(started_at=(YESTERDAY + 30.5 * HOUR).isoformat())])
     assert TODAY in await held(pool, "rollup_1d_by"), "a minute beyond what is summed changes nothing of it"
 
@@ -195,6 +253,50 @@ async def test_whoever_writes_while_it_is_summed_is_waited_for_or_undoes_the_sum
     assert await pool.fetchval("SELECT sum(cost_usd) FROM ledger.rollup_1h") == Decimal(3)
 
 
+async def test_weeks_of_users_are_made_of_days_and_taken_back_with_any_of_them(pool: Pool) -> None:
+    monday = TODAY - (7 + TODAY.weekday()) * DAY
+    bodies = [
+        call(started_at=(monday + n * DAY / 2).isoformat(), user_id=f"user-{n % 3}", first_token_at=None, ended_at=None)
+        for n in range(-2, 14)
+    ]
+    await write(pool, bodies)
+    await roll_all(pool, monday + 7 * DAY)
+    assert await held(pool, "rollup_1w_users") == {monday}
+    assert await pool.fetchval("SELECT sum(calls) FROM ledger.rollup_1w_users") == 14
+    await assert_users_are_facts(pool)
+
+    await write(pool, [{**bodies[9], "revision": 2, "cost_usd": "7.5", "user_id": "late"}])
+    assert await held(pool, "rollup_1w_users") == set()
+    await roll_all(pool, monday + 7 * DAY)
+    assert await held(pool, "rollup_1w_users") == {monday}
+    await assert_users_are_facts(pool)
+    assert await pool.fetchval("SELECT cost_usd FROM ledger.rollup_1w_users WHERE value = 'late'") == Decimal("7.5")
+
+
+@pytest.mark.parametrize(
+    ("table", "spoil"),
+    [
+        ("rollup_1w_users", "cost_usd = cost_usd + 1e-18"),
+        ("rollup_1h_parts", "ms = ms + 0.001"),
+        ("rollup_1d_parts", "ms_hist[1] = ms_hist[1] + 1"),
+        ("rollup_1d_parts", "ms_hist[1] = ms_hist[1] + (1::bigint << 40)"),
+    ],
+)
+async def test_the_proof_finds_a_sum_that_was_spoiled(pool: Pool, table: str, spoil: str) -> None:
+    monday = TODAY - (7 + TODAY.weekday()) * DAY
+    await write(pool, [call(started_at=(monday + n * DAY).isoformat(), ended_at=None) for n in range(7)])
+    await roll_all(pool, monday + 8 * DAY)
+    assert await spoiled(pool) == set()
+    await pool.execute(f"UPDATE ledger.{table} SET {spoil}")
+    assert await spoiled(pool) == {table}
+
+
+async def spoiled(pool: Pool) -> set[str]:
+    """Which sums the statements of `verify` find not to be those of the facts."""
+    since = TODAY - 30 * DAY
+    return {row["sums"] for statement in ROLLED for row in await pool.fetch(statement, since, 1000)}
+
+
 async def announced(pool: Pool) -> None:
     async with asyncio.timeout(20):
         while not await pool.fetchval("SELECT count(*) FROM ledger.rolled WHERE extending_to > until"):  # noqa: ASYNC110
@@ -206,9 +308,11 @@ async def test_users_are_forgotten_with_their_facts(pool: Pool) -> None:
     await roll_all(pool)
     await pool.execute("SELECT drop_chunks('ledger.calls', older_than => $1::timestamptz)", TODAY)
     await roll_all(pool)
-    assert await held(pool, "rollup_1d_by") == {TODAY}
+    assert await held(pool, "rollup_1d_by") == await held(pool, "rollup_1d_users") == {TODAY}
     assert await held(pool, "rollup_1d") == {YESTERDAY}
-    assert await pool.fetchval("SELECT min(bucket) FROM ledger.rollup_1d_by") == TODAY
+    assert await held(pool, "rollup_1d_parts") == set()
+    for table in ("rollup_1d_by", "rollup_1d_users", "rollup_1h_parts"):
+        assert await pool.fetchval(f"SELECT min(bucket) FROM ledger.{table}") == TODAY
 
 
 async def test_one_rolls_at_a_time(pool: Pool) -> None:

@@ -370,6 +370,35 @@ async def test_percentiles_are_those_of_the_calls(facts: Pool, api: Api, group_b
                 assert abs(row[f"{kind}_p{p}_ms"] / wanted[kind][position] - 1) < 0.0111
 
 
+@pytest.mark.parametrize(("granularity", "zone"), [("hour", "UTC"), ("day", "UTC"), ("day", "Asia/Kolkata")])
+async def test_percentiles_of_steps_are_those_of_their_calls(
+    facts: Pool, api: Api, granularity: str, zone: str
+) -> None:
+    start = START + 18.3 * HOUR
+    expected = {
+        row["at"]: row
+        for row in await facts.fetch(
+            f"""SELECT date_trunc('{granularity}', started_at, '{zone}') AS at,
+                  percentile_disc(ARRAY[0.5, 0.9, 0.95, 0.99]) WITHIN GROUP (ORDER BY total_ms) AS latency,
+                  percentile_disc(ARRAY[0.5, 0.9, 0.95, 0.99]) WITHIN GROUP (ORDER BY ttft_ms) AS ttft
+                FROM ledger.calls WHERE started_at >= $1 AND started_at < $2 AND tenant_id = ANY ($3)
+                 AND status <> 'not_sent' GROUP BY 1""",
+            start, END, TENANTS,
+        )
+    }  # fmt: skip
+    period = {"from": start.isoformat(), "granularity": granularity, "time_zone": zone}
+    rows = {
+        datetime.fromisoformat(row["at"]): row
+        for row in (await api.get("performance", **asked(**period)))["rows"]
+        if row["calls"]
+    }
+    assert rows.keys() == expected.keys()
+    for at, row in rows.items():
+        for kind in ("latency", "ttft"):
+            for position, p in enumerate((50, 90, 95, 99)):
+                assert abs(row[f"{kind}_p{p}_ms"] / expected[at][kind][position] - 1) < 0.0111
+
+
 async def test_throughput_is_that_of_the_step_within_the_period(facts: Pool, api: Api) -> None:
     start = START + timedelta(hours=18)
     rows = (await api.get("performance", **asked(**{"from": start.isoformat()}, granularity="day")))["rows"]

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from observatory.adapters.kafka import topic_name
 from observatory.adapters.postgres.pool import Pool, open_pool
+from observatory.adapters.postgres.rolling import roll
 from observatory.adapters.settings import KafkaSettings
 from observatory.rules.sketch import MAX_RELATIVE_ERROR
 from schemas.topics import LLM_CALLS
@@ -32,8 +33,8 @@ PARTS = {
 SENT = "tenant_id = $1 AND status <> 'not_sent'"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def calls(database_url: str, topics: KafkaSettings) -> AsyncIterator[Pool]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session", params=["facts", "sums", "partly taken back"])
+async def calls(request: pytest.FixtureRequest, database_url: str, topics: KafkaSettings) -> AsyncIterator[Pool]:
     """Ninety calls of a day to two providers: some without a first token, some never sent, some tell of nothing."""
     dice = random.Random(11)
     bodies = []
@@ -53,16 +54,25 @@ async def calls(database_url: str, topics: KafkaSettings) -> AsyncIterator[Pool]
             )
         )
     pool = await open_pool(database_url, size=2, application="test")
-    await write_calls(pool, topic_name(topics, LLM_CALLS), bodies)
+    topic = topic_name(topics, LLM_CALLS)
+    await write_calls(pool, topic, bodies)
+    if request.param != "facts":
+        while await roll(pool, START + timedelta(days=1)):
+            pass
+        assert await pool.fetchval("SELECT count(*) FROM ledger.rolled WHERE sums = 'rollup_1d_parts'") == 1
+    if request.param == "partly taken back":
+        await write_calls(pool, topic, [{**body, "revision": 2, "status": "error"} for body in bodies[:3]])
+        assert await pool.fetchval("SELECT count(*) FROM ledger.rolled WHERE sums = 'rollup_1h_parts'") >= 21
     yield pool
     await pool.execute("DELETE FROM ledger.calls WHERE tenant_id = $1", TENANT)
     await pool.execute("DELETE FROM ledger.rollup_1m WHERE tenant_id = $1", TENANT)
+    await pool.execute("TRUNCATE ledger.rolled, ledger.rollup_1h_parts, ledger.rollup_1d_parts")
     await pool.close()
 
 
 async def ask(http: aiohttp.ClientSession, gateway: Process, path: str, code: int = 200, **query: object) -> Any:
     day = {"from": START.isoformat(), "to": (START + timedelta(days=1)).isoformat(), "tenant": TENANT}
-    parameters = {name: str(value) for name, value in {**day, **query}.items()}
+    parameters = {name: str(value) for name, value in {**day, **query}.items() if value is not None}
     async with http.get(f"{gateway.url}/api/v1/analytics/latency/{path}", params=parameters) as response:
         body = await response.json(content_type=None)
         assert response.status == code, body
@@ -76,6 +86,11 @@ async def ask(http: aiohttp.ClientSession, gateway: Process, path: str, code: in
         ({"group_by": "provider"}, "provider", "true"),
         ({"group_by": "status", "tag:team": "search"}, "status", "tags ->> 'team' = 'search'"),
         ({"group_by": "model", "provider": "nobody"}, "response_model", "false"),
+        ({"group_by": "status", "provider": "sim-openai"}, "status", "provider = 'sim-openai'"),
+        ({"group_by": "tenant"}, "tenant_id", "true"),
+        ({"tenant": None}, "NULL::text", "true"),
+        ({"tenant": None, "group_by": "status"}, "status", "true"),
+        ({"tenant": None, "group_by": "model"}, "response_model", "true"),
     ],
 )
 async def test_every_part_is_that_of_the_facts(
