@@ -37,7 +37,10 @@ _COLUMNS = {
     "status": "status", "source": "source", "experiment": "experiment_id", "variant": "variant_id",
     "prompt_version": "prompt_version",
 }  # fmt: skip
-_NEAR = timedelta(minutes=10)
+_NEAR = (timedelta(minutes=10), timedelta(hours=2), timedelta(days=1), timedelta(days=8))
+"""How far back the latest calls are looked for, one after the other, before all of the period is."""
+
+_INSTANT = timedelta(microseconds=1)
 _OF_ONE_REQUEST = timedelta(days=2)
 
 
@@ -101,15 +104,20 @@ class StoredCall:
 async def read_calls(connection: Connection, query: CallQuery) -> list[tuple[StoredCall, Position]]:
     """The page, each call with its place.
 
-    The latest ones are looked for near the end of the period first: there is no index of time over all tenants.
+    The latest ones are looked for near the end of the period first, then further back: there is no index of time over
+    all tenants, and seldom ones may be far.
     """
+    period = query.period
     if query.order == "latest":
-        until = query.period.end if query.after is None else _moment(query.after)
-        near = Window(max(query.period.start, until - _NEAR), query.period.end)
-        found = await _page(connection, query, near)
-        if len(found) == query.limit or near.start == query.period.start:
-            return found
-    return await _page(connection, query, query.period)
+        until = period.end if query.after is None else min(period.end, _moment(query.after) + _INSTANT)
+        for near in _NEAR:
+            if until - near <= period.start:
+                break
+            found = await _page(connection, query, Window(until - near, until))
+            if len(found) == query.limit:
+                return found
+        period = Window(period.start, until)
+    return await _page(connection, query, period)
 
 
 async def read_call(connection: Connection, call_id: UUID, tenant: str | None) -> StoredCall | None:

@@ -370,15 +370,15 @@ async def test_percentiles_are_those_of_the_calls(facts: Pool, api: Api, group_b
                 assert abs(row[f"{kind}_p{p}_ms"] / wanted[kind][position] - 1) < 0.0111
 
 
-@pytest.mark.parametrize(("granularity", "zone"), [("hour", "UTC"), ("day", "UTC"), ("day", "Asia/Kolkata")])
+@pytest.mark.parametrize(("granularity", "zone"), [("hour", None), ("day", None), ("day", "Asia/Kolkata")])
 async def test_percentiles_of_steps_are_those_of_their_calls(
-    facts: Pool, api: Api, granularity: str, zone: str
+    facts: Pool, api: Api, granularity: str, zone: str | None
 ) -> None:
     start = START + 18.3 * HOUR
     expected = {
         row["at"]: row
         for row in await facts.fetch(
-            f"""SELECT date_trunc('{granularity}', started_at, '{zone}') AS at,
+            f"""SELECT date_trunc('{granularity}', started_at, '{zone or 'UTC'}') AS at,
                   percentile_disc(ARRAY[0.5, 0.9, 0.95, 0.99]) WITHIN GROUP (ORDER BY total_ms) AS latency,
                   percentile_disc(ARRAY[0.5, 0.9, 0.95, 0.99]) WITHIN GROUP (ORDER BY ttft_ms) AS ttft
                 FROM ledger.calls WHERE started_at >= $1 AND started_at < $2 AND tenant_id = ANY ($3)
@@ -386,7 +386,7 @@ async def test_percentiles_of_steps_are_those_of_their_calls(
             start, END, TENANTS,
         )
     }  # fmt: skip
-    period = {"from": start.isoformat(), "granularity": granularity, "time_zone": zone}
+    period = {"from": start.isoformat(), "granularity": granularity, **({} if zone is None else {"time_zone": zone})}
     rows = {
         datetime.fromisoformat(row["at"]): row
         for row in (await api.get("performance", **asked(**period)))["rows"]
