@@ -10,8 +10,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from tests import forking
 from tests.databases import new_database
-from tests.observatory.cli.forking import Forked, forking
 from tests.observatory.cli.world import World
 from tests.simulator import Simulator, running_simulator
 from tests.stack import LiveStack
@@ -71,14 +71,8 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
         yield own
 
 
-@pytest.fixture(scope="package")
-def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forked]:
-    with forking(tmp_path_factory.mktemp("forking"), CHECKOUT) as own:
-        yield own
-
-
 @pytest.fixture
-def cli(ground: Ground, simulator: Simulator, forked: Forked) -> Cli:
+def cli(ground: Ground, simulator: Simulator) -> Cli:
     """The command line on this module's topics, database and simulator, as a process for each run."""
     environment = {
         "OBSERVATORY_KAFKA": ground.settings.kafka.bootstrap,
@@ -88,7 +82,7 @@ def cli(ground: Ground, simulator: Simulator, forked: Forked) -> Cli:
     }
 
     async def run(*arguments: str, stdin: bytes = b"") -> Ran:
-        code, out, err = await asyncio.to_thread(forked.run, arguments, os.environ | environment, stdin)
+        code, out, err = await asyncio.to_thread(forking.run, arguments, os.environ | environment, stdin)
         return Ran(code, out.decode(), err.decode())
 
     return run

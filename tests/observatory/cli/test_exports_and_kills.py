@@ -51,17 +51,17 @@ async def test_the_ledger_away_and_killed_ends_where_the_last_export_says(
     file, cells = tmp_path / "cost_report.json", len(MODELS) * len(DAYS)
     assert len(await book(cli, file, "123.45")) == cells
     assert await book(cli, file, "123.45") == []
-    process = await ground.ledger_process()
+    process = ground.ledger_process()
     await ground.until(lambda: some_are_applied(ground))
     process.send_signal(signal.SIGKILL)
-    await process.wait()
+    await process.ended()
     assert len(await book(cli, file, "100.000001")) == cells
-    process = await ground.ledger_process()
+    process = ground.ledger_process()
     await ground.until_applied()
     assert len(await book(cli, file, "150")) == cells
     await ground.until_applied()
     process.terminate()
-    await asyncio.wait_for(process.wait(), 30)
+    await asyncio.wait_for(process.ended(), 30)
     rows = await ground.pool.fetch("SELECT model, day, sum(amount_usd) FROM ledger.adjustments GROUP BY 1, 2")
     assert {(row[0], row[1]): row[2] for row in rows} == {
         (model, on(day)): Decimal("1.5") for model in MODELS for day in DAYS

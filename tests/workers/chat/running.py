@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -30,6 +29,7 @@ from schemas.calls import LlmCallRecorded
 from schemas.chat import ChatCompleted, ChatDelta, ChatFailed, ChatRequested, ChatRestarted, Message
 from schemas.envelope import call_id
 from schemas.topics import CHAT_REQUESTS, CHAT_RESPONSES, LLM_CALLS
+from tests import forking
 from tests.databases import MIGRATIONS
 from tests.simulator import Simulator
 from tests.stack import LiveStack
@@ -252,7 +252,7 @@ class Worker:
     def start(self) -> None:
         """Starts it, again with the same settings."""
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "workers.chat"], env=self._environment, stderr=log)
+            self.process = forking.start("workers.chat", self._environment, log.fileno())
 
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal."""
@@ -277,7 +277,9 @@ class Worker:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 raise AssertionError(f"the worker did not stop: {self.log.read_text()[-2000:]}") from None
-        return self.process.returncode
+        code = self.process.poll()
+        assert code is not None
+        return code
 
     def exceptions(self) -> list[str]:
         """Exceptions that it logged or died of; a client library's own about a lost connection are none."""

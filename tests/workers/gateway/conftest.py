@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +19,9 @@ from infra.native.ports import free_ports
 from observatory.adapters.kafka import create_topics
 from observatory.adapters.postgres.setup import set_up
 from observatory.adapters.settings import KafkaSettings
+from tests import forking
 from tests.databases import MIGRATIONS
+from tests.forking import Program
 from tests.stack import LiveStack
 from tests.workers.gateway.responder import Responder
 
@@ -33,7 +33,7 @@ class Process:
     """A running gateway."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: Program
     log: Path
 
     def terminate(self) -> None:
@@ -89,7 +89,7 @@ async def running(kafka: KafkaSettings, database_url: str, log: Path, **environm
         await asyncio.to_thread(process.wait, 20)
 
 
-def start(kafka: KafkaSettings, database_url: str, port: int, log: Path, **environment: str) -> subprocess.Popen[bytes]:
+def start(kafka: KafkaSettings, database_url: str, port: int, log: Path, **environment: str) -> Program:
     """A gateway's process."""
     variables = {
         "OBSERVATORY_KAFKA": kafka.bootstrap,
@@ -98,9 +98,8 @@ def start(kafka: KafkaSettings, database_url: str, port: int, log: Path, **envir
         "OBSERVATORY_HTTP_PORT": str(port),
         **environment,
     }
-    command = [sys.executable, "-m", "workers.gateway"]
     with log.open("ab") as output:
-        return subprocess.Popen(command, cwd=ROOT, env=os.environ | variables, stdout=output, stderr=output)
+        return forking.start("workers.gateway", os.environ | variables, output.fileno())
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
