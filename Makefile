@@ -3,15 +3,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help services web tools web-types install run down clean test lint bench
+.PHONY: help environment tools web-types install run down clean test lint bench
 .SILENT:
 
 BIN := .venv/bin
+PYTHON := $(or $(shell command -v python3),$(error Python 3.11 or newer is missing: install python3 and python3-venv))
 # The tests mostly wait. Each process has a Kafka and a PostgreSQL of its own (0.7 GB); a file's tests stay together.
 TEST_PROCESSES := 2
-# What the environment was made from: when it changes, the environment is brought up to date.
-KEY := $(shell cat requirements.lock pyproject.toml | sha256sum | cut -c1-16)
-STAMP := .venv/installed-$(KEY)
 
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -22,15 +20,15 @@ run: install ## Start the stack, send 200 requests through it, show what they co
 	echo "Sending 200 requests through it"
 	$(BIN)/observatory demo
 
-down: install ## Stop the stack and keep its data
+down: environment ## Stop the stack and keep its data
 	echo "Stopping the stack; its data stays"
 	$(BIN)/observatory down
 
-clean: install ## Stop the stack and remove the data of Kafka and PostgreSQL
+clean: environment ## Stop the stack and remove the data of Kafka and PostgreSQL
 	echo "Stopping the stack and removing its data"
 	$(BIN)/observatory down --clean
 
-test: lint tools ## Check the code and run all tests, on ports and data of their own
+test: lint ## Check the code and run all tests, on ports and data of their own
 	echo "Running the tests"
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
@@ -38,38 +36,25 @@ bench: install ## Measure throughput and latency, with CPU by process
 	echo "Measuring"
 	$(BIN)/python -m loadtests.bench
 
-lint: install tools ## Check style, types and who imports whom
+lint: tools ## Check style, types and who imports whom
 	echo "Checking style, types and imports"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	python3 infra/native/web.py --run types lint
+	$(PYTHON) infra/native/web.py --run types lint
 
-install: services $(STAMP) web ## Install what is missing: Kafka, PostgreSQL with TimescaleDB, Python packages; build the web page
-
-services:
+install: ## Install what is missing: Kafka, PostgreSQL with TimescaleDB, Python packages; build the web page
 	echo "Checking what is installed"
-	python3 infra/native/install.py
+	$(PYTHON) infra/native/install.py
 
-# After the environment of Python, in which a Node.js may be put.
-web: $(STAMP)
-	python3 infra/native/web.py
+tools: # With what checks and tests the code and the web page.
+	echo "Checking what is installed"
+	$(PYTHON) infra/native/install.py --tools
 
-tools: $(STAMP)
-	python3 infra/native/web.py --tools
-	python3 infra/native/install.py --browser
+environment: # What is needed to stop a stack.
+	$(PYTHON) infra/native/environment.py
 
 web-types: tools ## Make the web page's types of the API anew
 	$(BIN)/python -m workers.gateway.openapi web/openapi.json
-	python3 infra/native/web.py --run api
-
-# uv lives in an environment of its own, since `uv pip sync` removes from ours whatever the lock file does not name.
-$(STAMP): | services
-	echo "  Python packages of requirements.lock ..."
-	test -x $(BIN)/python || python3 -m venv --without-pip .venv
-	test -x .venv/uv/bin/uv || { python3 -m venv .venv/uv && .venv/uv/bin/python -m pip install --quiet uv; }
-	.venv/uv/bin/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
-	.venv/uv/bin/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
-	rm -f .venv/installed-*
-	touch $@
+	$(PYTHON) infra/native/web.py --run api

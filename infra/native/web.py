@@ -16,10 +16,14 @@ import re
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
+
+if __name__ == "__main__":  # started as a file: its own package is not importable yet
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from infra.native import steps
+from infra.native.steps import Failed, Installer
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
@@ -30,13 +34,14 @@ PACKAGES = ("package.json", "package-lock.json", ".npmrc")
 NOT_SOURCES = ("node_modules", "dist", "openapi.json", "README.md", ".oxlintrc.json")
 
 
-class Failed(RuntimeError):
-    """A program failed; the message is the end of what it said."""
+def main(options: list[str]) -> int:
+    scripts = options[options.index("--run") + 1 :] if "--run" in options else []
+    return steps.main(lambda installer: install(installer, tools="--tools" in options, scripts=scripts))
 
 
-def main(arguments: list[str]) -> int:
-    scripts = arguments[arguments.index("--run") + 1 :] if "--run" in arguments else []
-    tools = "--tools" in arguments or bool(scripts)
+def install(installer: Installer, *, tools: bool = False, scripts: Sequence[str] = ()) -> None:
+    """Bring packages and build up to date, then run the scripts, which need Node.js; raises `Failed`."""
+    tools = tools or bool(scripts)
     sources = digest(WEB, *sorted(path.name for path in WEB.iterdir() if path.name not in NOT_SOURCES))
     packages = digest(WEB, *PACKAGES)
     installed = WEB / "node_modules" / (f"tools-{packages}" if tools else f"build-{packages}")
@@ -44,27 +49,25 @@ def main(arguments: list[str]) -> int:
     have_packages = installed.exists() or (WEB / "node_modules" / f"tools-{packages}").exists()
     built = WEB / "dist" / f".built-{sources}"
     if have_packages and built.exists() and not scripts:
-        return 0
-    try:
-        node = find_node()
-        if node is None:
-            needed = ".".join(map(str, MINIMUM_NODE))
-            print(f"  Web application: not built, Node.js {needed} or newer is missing and PyPI has none for here.")
-            return 1 if scripts else 0
-        if not have_packages:
-            with step("Web application: packages of package-lock.json"):
-                npm(node, "ci", *([] if tools else ["--omit=dev"]))
-                installed.touch()
-        if not built.exists():
-            with step("Web application: build"):
-                npm(node, "run", "build")
-                built.touch()
-        for name in scripts:
-            npm(node, "run", name)
-    except Failed as failure:
-        print(failure)
-        return 1
-    return 0
+        return
+    node = find_node(installer)
+    if node is None:
+        needed = ".".join(map(str, MINIMUM_NODE))
+        missing = f"Web application: not built, Node.js {needed} or newer is missing and none came from PyPI."
+        if scripts:
+            raise Failed(missing)
+        installer.say(missing)
+        return
+    if not have_packages:
+        with installer.step("Web application: packages of package-lock.json"):
+            npm(installer, node, "ci", *([] if tools else ["--omit=dev"]))
+            installed.touch()
+    if not built.exists():
+        with installer.step("Web application: build"):
+            npm(installer, node, "run", "build")
+            built.touch()
+    for name in scripts:
+        npm(installer, node, "run", name)
 
 
 def digest(folder: Path, *names: str) -> str:
@@ -78,7 +81,7 @@ def digest(folder: Path, *names: str) -> str:
     return found.hexdigest()[:16]
 
 
-def find_node() -> Path | None:
+def find_node(installer: Installer) -> Path | None:
     """The machine's Node.js when it is new enough, else the one in `.venv/node`, which is put there when it is not."""
     own = shutil.which("node")
     if own and shutil.which("npm") and version(own) >= MINIMUM_NODE:
@@ -86,10 +89,10 @@ def find_node() -> Path | None:
     found = packaged_node()
     if found is None:
         try:
-            with step("Node.js from PyPI, for the web application"):
-                run([sys.executable, "-m", "venv", str(NODE_ENVIRONMENT)])
+            with installer.step("Node.js from PyPI, for the web application"):
+                installer.run(sys.executable, "-m", "venv", str(NODE_ENVIRONMENT))
                 pip = [str(NODE_ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps"]
-                run([*pip, "--require-hashes", "--only-binary=:all:", "-r", str(NODE_LOCK)])
+                installer.run(*pip, "--require-hashes", "--only-binary=:all:", "-r", str(NODE_LOCK))
         except Failed:
             return None
         found = packaged_node()
@@ -108,41 +111,12 @@ def version(node: str) -> tuple[int, int]:
     return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
 
 
-def npm(node: Path, *arguments: str) -> None:
+def npm(installer: Installer, node: Path, *arguments: str) -> None:
     """Run npm of this Node.js in `web/`."""
     script = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     command = [str(node), str(script)] if script.exists() else ["npm"]
     path = os.pathsep.join([str(node.parent), os.environ.get("PATH", "")])
-    run([*command, "--silent", *arguments], cwd=WEB, env={**os.environ, "PATH": path})
-
-
-def run(command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
-    """Run a program without a terminal; raises `Failed` with the end of its output."""
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd=cwd,
-        env=env,
-        check=False,
-    )
-    if done.returncode != 0:
-        last = done.stdout.decode(errors="replace").splitlines()[-15:]
-        raise Failed("`{}` failed:\n{}".format(" ".join(command), "\n".join("    " + line for line in last)))
-
-
-@contextmanager
-def step(title: str) -> Iterator[None]:
-    """One line with the seconds that it took."""
-    print(f"  {title} ...", end="", flush=True)
-    started = time.monotonic()
-    try:
-        yield
-    except BaseException:
-        print(" failed", flush=True)
-        raise
-    print(f" {time.monotonic() - started:.1f} s", flush=True)
+    installer.run(*command, "--silent", *arguments, cwd=WEB, environment={"PATH": path})
 
 
 if __name__ == "__main__":
