@@ -146,4 +146,5 @@ Next:
   observatory subscribe                    follow all answers
   {url}/openapi.json       the HTTP API; OpenAI clients: base_url={url}/v1""",
         markup=False,
+        soft_wrap=True,
     )
