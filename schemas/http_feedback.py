@@ -46,11 +46,15 @@ class FeedbackAccepted(Body):
 
 
 class FeedbackParameters(PeriodParameters):
-    """Which feedback: given within the period, and with all that is asked for besides."""
+    """Which feedback: given within the period, and with all that is asked for besides.
 
-    tenant: Annotated[Name | None, Field(description="Only this tenant's; a key sees its own only.")] = None
+    A name that is given twice takes both.
+    """
+
+    tenant: Annotated[list[Name] | None, Field(description="Only of these tenants; a key sees its own only.")] = None
     request_id: Annotated[UUID | None, Field(description="Only on the answer to this request.")] = None
-    conversation: Annotated[Name | None, Field(description="Only of this conversation.")] = None
+    conversation: Annotated[list[Name] | None, Field(description="Only of these conversations.")] = None
+    user: Annotated[list[Name] | None, Field(description="Only by these users.")] = None
     kind: Annotated[ScoreKind | None, Field(description="Only by users, or automatic.")] = None
     name: Annotated[ScoreName | None, Field(description="Only of this name, for example rating.")] = None
     max_value: Annotated[Score | None, Field(description="Only scores up to this, for example 0.5.")] = None

@@ -15,8 +15,11 @@ ConversationOrder = Literal["last_activity", "cost", "tokens", "quality"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+Wanted = list[Name] | None
+
+
 class QualityParameters(PeriodParameters):
-    """Which scores: of calls that began on a day (UTC) of the period."""
+    """Which scores: of calls that began on a day (UTC) of the period. A name that is given twice takes both."""
 
     granularity: Annotated[QualityStep, Field(description="One row for each day, each month, or the period.")] = "day"
     group_by: Annotated[
@@ -27,10 +30,10 @@ class QualityParameters(PeriodParameters):
             max_length=200,
         ),
     ] = "model"
-    tenant: Annotated[Name | None, Field(description="Only this tenant's; a key sees its own only.")] = None
-    provider: Annotated[Name | None, Field(description="Only calls to this provider.")] = None
-    model: Annotated[Name | None, Field(description="Only calls of this model, as answered, else as asked.")] = None
-    prompt_version: Annotated[Name | None, Field(description="Only calls with this version of a prompt.")] = None
+    tenant: Annotated[Wanted, Field(description="Only of these tenants; a key sees its own only.")] = None
+    provider: Annotated[Wanted, Field(description="Only calls to these providers.")] = None
+    model: Annotated[Wanted, Field(description="Only calls of these models, as answered, else as asked.")] = None
+    prompt_version: Annotated[Wanted, Field(description="Only calls with these versions of a prompt.")] = None
     kind: Annotated[ScoreKind | None, Field(description="Only scores by users, or automatic ones.")] = None
     name: Annotated[ScoreName | None, Field(description="Only scores of this name, for example rating.")] = None
     unattached: Annotated[

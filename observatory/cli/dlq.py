@@ -1,6 +1,7 @@
 """`observatory dlq`: records that could not be read: list, show, send again."""
 
 import base64
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -8,13 +9,15 @@ from rich.markup import escape
 
 from observatory.adapters.dead_letters import Letter, Summary, letters, retried_below, retry, summaries, topic_of
 from observatory.adapters.following import NoSuchTopic
+from observatory.adapters.postgres.resending import only_sender
 from observatory.cli.options import AtMost, Json
 from observatory.cli.output import add_row, print_json, stdout, table
-from observatory.cli.outside import kafka_problems, settings
+from observatory.cli.outside import database, kafka_problems, settings
 from observatory.cli.problems import wrong_usage
 from schemas.topics import Topic
 
 SHOWN_BYTES = 2_000
+ALONE_WITHIN_S = 60.0
 
 From = Annotated[int | None, Parameter(name="--from", help="First offset on the dead letters' topic.")]
 To = Annotated[int | None, Parameter(help="Last offset, included.")]
@@ -100,7 +103,11 @@ async def retry_letters(
     source = _source(topic)
     if from_ is not None and to is not None and from_ > to:
         raise wrong_usage("--from is not above --to")
-    with kafka_problems(config.kafka):
+    async with AsyncExitStack() as stack:
+        if not dry_run:
+            pool = await stack.enter_async_context(database(config.database_url))
+            await stack.enter_async_context(only_sender(pool, source.name, ALONE_WITHIN_S))
+        stack.enter_context(kafka_problems(config.kafka))
         below = 0 if again else await retried_below(config.kafka, source)
         waiting = [item async for item in letters(config.kafka, source) if item.record.offset >= below]
         chosen = [letter for letter in waiting if _within(letter, from_, to)]

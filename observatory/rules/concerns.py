@@ -19,12 +19,13 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """Something that is not as it should be."""
+    """Something that is not as it should be; `things`: how many of them the sentence is about."""
 
     kind: ConcernKind
     severity: Severity
     subject: str
     sentence: str
+    things: int = 1
 
 
 def of_processes(problems: Mapping[str, str | None]) -> list[Concern]:
@@ -53,7 +54,13 @@ def of_providers(states: Mapping[str, HealthState]) -> list[Concern]:
 def of_alerts(standing: Mapping[tuple[str, Severity], tuple[int, str]]) -> list[Concern]:
     """How many alerts of a kind and severity stand, and what the latest of them says."""
     return [
-        Concern("alert", severity, kind, latest if alerts == 1 else f"{latest} (and {alerts - 1:,} more of this kind)")
+        Concern(
+            "alert",
+            severity,
+            kind,
+            latest if alerts == 1 else f"{latest} (and {alerts - 1:,} more of this kind)",
+            alerts,
+        )
         for (kind, severity), (alerts, latest) in standing.items()
     ]
 
@@ -115,13 +122,22 @@ def summary(concerns: Sequence[Concern], processes: int) -> str:
         told = f"all {processes} processes are well, " if processes else ""
         return f"Nothing is wrong: {told}no alert stands, and figures are complete."
     critical = [one for one in concerns if one.severity == "critical"]
-    named = (critical or concerns)[:_SHOWN]
-    said = "; ".join(one.sentence for one in named)
-    rest = len(concerns) - len(named)
-    more = f"; and {rest:,} more" if rest else ""
     if not critical:
-        return f"Nothing is down, but {said}{more}."
-    return f"{counted(len(critical), 'thing')} {'is' if len(critical) == 1 else 'are'} wrong: {said}{more}."
+        return f"Nothing is down, but {_told(concerns)}."
+    things = _things(critical)
+    wrong = f"{counted(things, 'thing')} {'is' if things == 1 else 'are'} wrong: {_told(critical)}."
+    rest = _things(concerns) - things
+    return f"{wrong} {rest:,} more {'needs' if rest == 1 else 'need'} attention." if rest else wrong
+
+
+def _told(concerns: Sequence[Concern]) -> str:
+    """The first of them, and how many things besides are not named."""
+    more = _things(concerns[_SHOWN:])
+    return "; ".join(one.sentence for one in concerns[:_SHOWN]) + (f"; and {more:,} more" if more else "")
+
+
+def _things(concerns: Iterable[Concern]) -> int:
+    return sum(one.things for one in concerns)
 
 
 def counted(number: int, noun: str) -> str:

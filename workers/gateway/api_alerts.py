@@ -1,12 +1,13 @@
 """`/api/v1/alerts`: what needs the tenant's attention, now and before. A key sees its own tenant's only."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from observatory.adapters.postgres.alerts import Alerts, StoredAlert
+from observatory.adapters.postgres.alerts import Alerts, Folded, StoredAlert
 from observatory.adapters.postgres.pipeline import read_standing
 from observatory.rules.limits import DEFAULT_PAGE, MAX_PAGE
 from schemas.base import MAX_NAME_LENGTH
@@ -26,6 +27,11 @@ State = Literal["standing", "resolved", "all"]
 
 Of = Annotated[Literal["own", "all"], Query(description="Of the key's tenant, or of all that may be seen.")]
 
+Fold = Annotated[
+    bool,
+    Query(description="true: of the thresholds of one budget and period the highest alone, with the others in it."),
+]
+
 _STANDING: dict[State, bool | None] = {"standing": True, "resolved": False, "all": None}
 
 
@@ -39,6 +45,7 @@ def alerts_router(database: Database) -> APIRouter:
         state: State = "standing",
         kind: Kind | None = None,
         of: Of = "own",
+        fold: Fold = False,
         cursor: str | None = None,
         limit: Limit = DEFAULT_PAGE,
     ) -> AlertPage:
@@ -49,12 +56,20 @@ def alerts_router(database: Database) -> APIRouter:
             after = (time_in(raised_at), _id_in(alert_id))
         rows = await database.run_or_refuse(
             lambda pool: Alerts(pool).page(
-                _tenant(access, of), standing=_STANDING[state], kind=kind, since=None, after=after, limit=limit + 1
+                _tenant(access, of),
+                standing=_STANDING[state],
+                kind=kind,
+                since=None,
+                after=after,
+                limit=limit + 1,
+                fold=fold,
             )
         )
+        shown = rows[:limit]
+        folded = await database.run_or_refuse(lambda pool: Alerts(pool).folded(shown)) if fold else {}
         last = rows[limit - 1] if len(rows) > limit else None
         following = encode_cursor(last.raised_at.isoformat(), str(last.alert_id)) if last else None
-        return AlertPage(alerts=[_view(row) for row in rows[:limit]], next_cursor=following)
+        return AlertPage(alerts=[_view(row, folded.get(row.alert_id, ())) for row in shown], next_cursor=following)
 
     @router.get("/standing")
     async def standing(access: Asker) -> StandingAlerts:
@@ -77,8 +92,13 @@ def _tenant(access: Access, of: str) -> str | None:
     return None if of == "all" and access.api_key_id is None else access.tenant_id
 
 
-def _view(alert: StoredAlert) -> AlertView:
-    return AlertView.model_validate({**asdict(alert), "alert_id": UUID(int=alert.alert_id.int)})
+def _view(alert: StoredAlert, folded: Sequence[Folded] = ()) -> AlertView:
+    return AlertView.model_validate({**_fields(alert), "folded": [_fields(one) for one in folded]})
+
+
+def _fields(alert: StoredAlert | Folded) -> dict[str, object]:
+    """The database's client has a UUID of its own."""
+    return {**asdict(alert), "alert_id": UUID(int=alert.alert_id.int)}
 
 
 def _id_in(text: str) -> UUID:

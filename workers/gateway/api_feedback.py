@@ -23,7 +23,7 @@ from schemas.http_feedback import FeedbackAccepted, FeedbackParameters, Feedback
 from workers.gateway.access import Access
 from workers.gateway.analytics_answers import csv_answer, json_answer, one_by_one, wants_csv
 from workers.gateway.analytics_desk import AnalyticsDesk
-from workers.gateway.analytics_query import Asked, Position, asked, described_query, only_tenant, parameters_of
+from workers.gateway.analytics_query import Asked, Position, asked, described_query, parameters_of, tenant_of
 from workers.gateway.api_bodies import Asker, body_of, described, headers_of
 from workers.gateway.bodies import Headers
 from workers.gateway.openai_request import request_id_of
@@ -99,9 +99,10 @@ def _wanted(parameters: FeedbackParameters, question: Asked, access: Access) -> 
     return FeedbackQuery(
         start_us=us_of(question.period.start),
         end_us=us_of(question.period.end),
-        tenant=only_tenant(access, parameters.tenant),
+        tenants=tenant_of(access, parameters.tenant or []),
         request=None if parameters.request_id is None else str(parameters.request_id),
-        conversation=parameters.conversation,
+        conversations=parameters.conversation or [],
+        users=parameters.user or [],
         kind=parameters.kind,
         name=parameters.name,
         most_millionths=None if most is None else round(most * MILLION),

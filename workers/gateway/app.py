@@ -35,6 +35,7 @@ from workers.gateway.api_prices import PriceDesk, prices_router
 from workers.gateway.api_quality import quality_router
 from workers.gateway.api_recommendations import recommendations_router
 from workers.gateway.api_repricing import RepricingDesk, repricing_router
+from workers.gateway.api_search import search_router
 from workers.gateway.api_status import status_router
 from workers.gateway.api_traces import traces_router
 from workers.gateway.api_turns import turns_router
@@ -157,7 +158,7 @@ def build_rest(gateway: Gateway, traces: RequestTraces) -> FastAPI:
     desk = ChatDesk(gateway.intake, gateway.listener, gateway.resuming)
     settings = gateway.settings
     patience_s = settings.chat.deadline_s
-    letters = DeadLetterDesk(settings.kafka, settings.operator_keys)
+    letters = DeadLetterDesk(settings.kafka, gateway.database, settings.operator_keys)
     status = StatusDesk(settings.kafka, gateway.database, Watched(settings.processes), letters)
     return build_api(
         gateway.keys,
@@ -178,6 +179,7 @@ def build_rest(gateway: Gateway, traces: RequestTraces) -> FastAPI:
         recommendations_router(gateway.analytics),
         traces_router(gateway.analytics),
         prices_router(PriceDesk(gateway.database)),
+        search_router(gateway.analytics),
         live_router(gateway.live, gateway.database),
         repricing_router(RepricingDesk(gateway.database)),
         status_router(status, settings.kafka),

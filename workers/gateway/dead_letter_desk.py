@@ -3,16 +3,19 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiokafka.errors import KafkaError
 
 from observatory.adapters import dead_letters
 from observatory.adapters.dead_letters import Letter, Summary
 from observatory.adapters.following import NoSuchTopic
+from observatory.adapters.postgres.pool import TRANSIENT, describe
+from observatory.adapters.postgres.resending import only_sender
 from observatory.adapters.settings import KafkaSettings
 from schemas.topics import Topic
 from workers.gateway.access import Access
+from workers.gateway.database import Database, DatabaseAway
 from workers.gateway.refusals import Refusal, not_available, not_found
 from workers.gateway.remembered import Remembered
 
@@ -23,8 +26,8 @@ PATIENCE_S = 20.0
 class DeadLetterDesk:
     """For operators: who needs no key, or shows one of `operator_keys` (their ids)."""
 
-    def __init__(self, kafka: KafkaSettings, operator_keys: str) -> None:
-        self._kafka = kafka
+    def __init__(self, kafka: KafkaSettings, database: Database, operator_keys: str) -> None:
+        self._kafka, self._database = kafka, database
         self._operators = frozenset(operator_keys.split(",")) - {""}
         self._counted = Remembered(lambda: dead_letters.summaries(kafka), COUNTED_EVERY_S)
         self._retrying = asyncio.Lock()
@@ -57,9 +60,9 @@ class DeadLetterDesk:
             return topic, list(reversed(kept)), await dead_letters.retried_below(self._kafka, topic)
 
     async def retry(self, name: str, up_to: int | None) -> tuple[Topic, int]:
-        """Sends those that wait again; how many. One at a time, so that none is sent twice. Raises `Refusal`."""
+        """Sends those that wait again; how many. One sender at a time, so that none is sent twice. Raises `Refusal`."""
         topic = _topic(name)
-        async with _refusing(), self._retrying:
+        async with _refusing(), self._retrying, self._alone(topic):
             below = await dead_letters.retried_below(self._kafka, topic)
             chosen = [
                 letter
@@ -70,6 +73,17 @@ class DeadLetterDesk:
                 await dead_letters.retry(self._kafka, topic, chosen, remember=True)
                 self._counted.forget()
             return topic, len(chosen)
+
+    @asynccontextmanager
+    async def _alone(self, topic: Topic) -> AsyncIterator[None]:
+        """No other gateway and no command sends letters of the topic within it. Raises `Refusal` 503."""
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(only_sender(self._database.pool, topic.name, PATIENCE_S))
+            except (DatabaseAway, *TRANSIENT) as error:
+                message = f"whether somebody else sends them now cannot be asked: {describe(error)}; try again"
+                raise not_available(message) from error
+            yield
 
 
 def _topic(name: str) -> Topic:

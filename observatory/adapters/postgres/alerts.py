@@ -14,6 +14,9 @@ from observatory.rules.alerts import KINDS, Alert, Unpriced
 
 _SQL = load_queries("observatory.adapters.postgres", "alerts.sql")
 
+LOWER = _SQL["lower"]
+"""In SQL: alert `l` is a lower threshold of the budget and period of alert `a`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredAlert:
@@ -28,6 +31,17 @@ class StoredAlert:
     details: dict[str, object]
     raised_at: datetime
     resolved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folded:
+    """A lower threshold of the same budget and period, as a share of the limit in decimal text."""
+
+    alert_id: UUID
+    severity: str
+    message: str
+    threshold: str
+    raised_at: datetime
 
 
 class Alerts:
@@ -45,10 +59,23 @@ class Alerts:
         since: datetime | None,
         after: tuple[datetime, UUID] | None,
         limit: int,
+        fold: bool = False,
     ) -> list[StoredAlert]:
-        """Newest first, after the (`raised_at`, `alert_id`) given; None: resolved ones too, any kind."""
-        rows = await self._pool.fetch(_SQL["page"], tenant_id, standing, since, *(after or (None, None)), limit, kind)
+        """Newest first, after the (`raised_at`, `alert_id`) given; None: resolved ones too, any kind.
+
+        `fold`: of the thresholds of one budget and period the highest alone; `folded` tells the others.
+        """
+        sql = _SQL["page"].format(lower=LOWER)
+        rows = await self._pool.fetch(sql, tenant_id, standing, since, *(after or (None, None)), limit, kind, fold)
         return [_stored(row) for row in rows]
+
+    async def folded(self, alerts: Iterable[StoredAlert]) -> Mapping[UUID, Sequence[Folded]]:
+        """What is folded into each of them, the highest threshold first."""
+        found: dict[UUID, list[Folded]] = {alert.alert_id: [] for alert in alerts}
+        for row in await self._pool.fetch(_SQL["folded"].format(lower=LOWER), list(found)):
+            fields = dict(row)
+            found[fields.pop("into_id")].append(Folded(**fields))
+        return found
 
     async def get(self, tenant_id: str | None, alert_id: UUID) -> StoredAlert | None:
         """None when the tenant (None: nobody) has no such alert."""

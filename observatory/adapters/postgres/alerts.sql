@@ -52,17 +52,35 @@ SELECT alert_id, kind, severity, tenant_id, subject, message, details::text, lat
 UPDATE ledger.alerts a SET published = m.published
   FROM unnest($1::uuid[], $2::int[]) AS m (alert_id, published) WHERE a.alert_id = m.alert_id
 
+-- name: lower
+-- Whether alert l is a lower threshold of the budget of alert a, in the same period and of the same limit, and stands or
+-- is over as it does.
+l.kind = 'budget_threshold' AND l.kind = a.kind AND l.tenant_id = a.tenant_id AND l.subject = a.subject
+   AND l.latest->>'period_start' = a.latest->>'period_start' AND l.latest->>'limit_usd' = a.latest->>'limit_usd'
+   AND (l.latest->>'threshold')::numeric < (a.latest->>'threshold')::numeric
+   AND (l.resolved_at IS NULL) = (a.resolved_at IS NULL)
+
 -- name: page
 -- Newest first. $1: tenant or null; $2: whether they must stand (true), be resolved (false), or either (null); $3: since;
--- $4, $5: the last row of the page before (null for the first page); $7: kind or null.
-SELECT alert_id, kind, severity, tenant_id, subject, message, latest::text AS details, raised_at, resolved_at
-  FROM ledger.alerts
- WHERE ($1::text IS NULL OR tenant_id = $1)
-   AND ($2::boolean IS NULL OR (resolved_at IS NULL) = $2)
-   AND ($3::timestamptz IS NULL OR raised_at >= $3)
-   AND ($4::timestamptz IS NULL OR (raised_at, alert_id) < ($4, $5::uuid))
-   AND ($7::text IS NULL OR kind = $7)
- ORDER BY raised_at DESC, alert_id DESC LIMIT $6
+-- $4, $5: the last row of the page before (null for the first page); $7: kind or null; $8: whether those of which a
+-- higher threshold was reached too are folded into it.
+SELECT l.alert_id, l.kind, l.severity, l.tenant_id, l.subject, l.message, l.latest::text AS details, l.raised_at,
+       l.resolved_at
+  FROM ledger.alerts AS l
+ WHERE ($1::text IS NULL OR l.tenant_id = $1)
+   AND ($2::boolean IS NULL OR (l.resolved_at IS NULL) = $2)
+   AND ($3::timestamptz IS NULL OR l.raised_at >= $3)
+   AND ($4::timestamptz IS NULL OR (l.raised_at, l.alert_id) < ($4, $5::uuid))
+   AND ($7::text IS NULL OR l.kind = $7)
+   AND NOT ($8 AND EXISTS (SELECT FROM ledger.alerts AS a WHERE {lower}))
+ ORDER BY l.raised_at DESC, l.alert_id DESC LIMIT $6
+
+-- name: folded
+-- What is folded into the alerts $1, the highest threshold first.
+SELECT a.alert_id AS into_id, l.alert_id, l.severity, l.message, l.latest->>'threshold' AS threshold, l.raised_at
+  FROM ledger.alerts AS a JOIN ledger.alerts AS l ON {lower}
+ WHERE a.alert_id = ANY ($1::uuid[])
+ ORDER BY (l.latest->>'threshold')::numeric DESC
 
 -- name: alert
 SELECT alert_id, kind, severity, tenant_id, subject, message, latest::text AS details, raised_at, resolved_at

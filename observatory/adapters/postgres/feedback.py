@@ -1,6 +1,6 @@
 """Feedback: where it belongs, by how the requests that it is about are keyed; and how it stands, for people."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -30,13 +30,14 @@ class FeedbackPlace(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class FeedbackQuery:
-    """Which feedback, by when it was given, in microseconds since 1970; None: any."""
+    """Which feedback, by when it was given, in microseconds since 1970; empty or None: any."""
 
     start_us: int
     end_us: int
-    tenant: str | None = None
+    tenants: Sequence[str] = ()
     request: str | None = None
-    conversation: str | None = None
+    conversations: Sequence[str] = ()
+    users: Sequence[str] = ()
     kind: str | None = None
     name: str | None = None
     most_millionths: int | None = None
@@ -73,8 +74,8 @@ async def record_keys(pool: Pool, requests: Iterable[RequestName]) -> Mapping[Re
 async def read_feedback(pool: Pool, query: FeedbackQuery, after: FeedbackPlace | None, limit: int) -> list[Standing]:
     """Latest first, after the place given."""
     rows = await pool.fetch(
-        _SQL["page"], query.start_us, query.end_us, query.tenant, query.request, query.conversation, query.kind,
-        query.name, query.most_millionths, query.commented, *(after or (None, None, None)), limit,
+        _SQL["page"], query.start_us, query.end_us, query.tenants, query.request, query.conversations, query.kind,
+        query.name, query.most_millionths, query.commented, *(after or (None, None, None)), limit, query.users,
     )  # fmt: skip
     found = [(row, _decode(row["state"])) for row in rows]
     return [Standing(FeedbackPlace(one.given_us, row["key"], row["part"]), one, row["attached"]) for row, one in found]

@@ -16,9 +16,9 @@ LEFT JOIN LATERAL (
 WHERE r.request_id IS NOT NULL OR c.known
 
 -- name: page
--- Latest first, given from $1 (included) to $2 (not included), in microseconds. $3 tenant, $4 request, $5 conversation,
--- $6 kind, $7 name, $8 score at most, in millionths, $9 only with words: null for any; $10 to $12: the last row of the
--- page before.
+-- Latest first, given from $1 (included) to $2 (not included), in microseconds. $3 tenants, $5 conversations, $14 users:
+-- empty for any; $4 request, $6 kind, $7 name, $8 score at most, in millionths, $9 only with words: null for any; $10 to
+-- $12: the last row of the page before.
 SELECT f.part, f.key, f.state::text AS state,
        CASE WHEN f.request_id = '' THEN EXISTS (
               SELECT FROM streams.conversations AS c WHERE c.part = f.part
@@ -29,9 +29,10 @@ SELECT f.part, f.key, f.state::text AS state,
        END AS attached
   FROM streams.feedback AS f
  WHERE given_us >= $1 AND given_us < $2
-   AND ($3::text IS NULL OR tenant_id = $3)
+   AND (cardinality($3::text[]) = 0 OR tenant_id = ANY ($3))
    AND ($4::text IS NULL OR request_id = $4)
-   AND ($5::text IS NULL OR state->>'conversation_id' = $5)
+   AND (cardinality($5::text[]) = 0 OR state->>'conversation_id' = ANY ($5))
+   AND (cardinality($14::text[]) = 0 OR state->>'user_id' = ANY ($14))
    AND ($6::text IS NULL OR state->>'kind' = $6)
    AND ($7::text IS NULL OR state->>'name' = $7)
    AND ($8::int IS NULL OR (state->>'millionths')::int <= $8)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from observatory.adapters.postgres.alerts import LOWER
 from observatory.adapters.postgres.freshness import Reached, read_freshness
 from observatory.adapters.postgres.pool import Connection, Database
 from observatory.adapters.postgres.queries import load_queries
@@ -53,8 +54,8 @@ class Pipeline:
 
 
 async def read_standing(database: Database, tenant_id: str | None) -> list[Standing]:
-    """How many alerts stand, of one tenant or of all."""
-    return [Standing(*row) for row in await database.fetch(_SQL["standing_alerts"], tenant_id)]
+    """How many alerts stand, of one tenant or of all; the thresholds of a budget that were reached are one."""
+    return [Standing(*row) for row in await database.fetch(_SQL["standing_alerts"].format(lower=LOWER), tenant_id)]
 
 
 async def read_outbox(connection: Connection) -> list[Outbox]:

@@ -31,16 +31,16 @@ _decode_user = msgspec.json.Decoder(User).decode
 
 @dataclass(frozen=True, kw_only=True)
 class QualityQuery:
-    """Which scores, of which days, by what; None: any."""
+    """Which scores, of which days, by what; empty or None: any."""
 
     start: date
     end: date
     step: QualityStep
     groups: Sequence[QualityGroup]
-    tenant: str | None = None
-    provider: str | None = None
-    model: str | None = None
-    prompt_version: str | None = None
+    tenants: Sequence[str] = ()
+    providers: Sequence[str] = ()
+    models: Sequence[str] = ()
+    prompt_versions: Sequence[str] = ()
     kind: str | None = None
     name: str | None = None
     unattached: bool = False
@@ -100,8 +100,8 @@ async def read_trend(
     """By step, kind, name and groups, after the row given."""
     keys = "".join(f", {_GROUPS[group]}" for group in query.groups)
     rows = await pool.fetch(
-        _SQL["trend"].format(step=_STEPS[query.step], keys=keys), query.start, query.end, query.tenant,
-        query.provider, query.model, query.prompt_version, query.kind, query.name, *(after or (None, None)), limit,
+        _SQL["trend"].format(step=_STEPS[query.step], keys=keys), query.start, query.end, query.tenants,
+        query.providers, query.models, query.prompt_versions, query.kind, query.name, *(after or (None, None)), limit,
         query.unattached,
     )  # fmt: skip
     return [

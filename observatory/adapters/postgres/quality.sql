@@ -8,8 +8,8 @@ SELECT CASE WHEN count(*) = count(applied_until) THEN min(applied_until) END
          ORDER BY sink, topic, part, log_epoch DESC) AS newest
 
 -- name: trend
--- By step, what is scored and {keys}. $1, $2: days from (included) to (not included); $3 tenant, $4 provider, $5 model,
--- $6 prompt version, $7 kind, $8 name: null for any; $9, $10: the last row of the page before; $12 also what is about no
+-- By step, what is scored and {keys}. $1, $2: days from (included) to (not included); $3 tenants, $4 providers, $5 models,
+-- $6 prompt versions: empty for any; $7 kind, $8 name: null for any; $9, $10: the last row of the page before; $12 also what is about no
 -- call, and so has no provider, model and prompt version.
 SELECT step, keys, n, unattached, total, squares, ups, downs, judged_calls, unpriced_calls, cost_usd
   FROM (SELECT {step} AS step, ARRAY[kind, name{keys}]::text[] AS keys, sum(n)::bigint AS n,
@@ -19,10 +19,10 @@ SELECT step, keys, n, unattached, total, squares, ups, downs, judged_calls, unpr
           FROM (SELECT *, 0 AS unattached FROM streams.quality
                 UNION ALL SELECT *, n AS unattached FROM streams.unattached WHERE $12) AS cells
          WHERE day >= $1 AND day < $2
-           AND ($3::text IS NULL OR tenant_id = $3)
-           AND ($4::text IS NULL OR provider = $4)
-           AND ($5::text IS NULL OR model = $5)
-           AND ($6::text IS NULL OR prompt_version = $6)
+           AND (cardinality($3::text[]) = 0 OR tenant_id = ANY ($3))
+           AND (cardinality($4::text[]) = 0 OR provider = ANY ($4))
+           AND (cardinality($5::text[]) = 0 OR model = ANY ($5))
+           AND (cardinality($6::text[]) = 0 OR prompt_version = ANY ($6))
            AND ($7::text IS NULL OR kind = $7)
            AND ($8::text IS NULL OR name = $8)
          GROUP BY step, kind, name{keys}) AS found

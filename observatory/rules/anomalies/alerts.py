@@ -19,14 +19,17 @@ _NAMES: dict[Metric, str] = {
 
 
 def anomaly_alert(tenant_id: str, model: str, raised: Raised, calls: Sequence[UUID]) -> Alert:
-    """The alert. Its id is made of tenant, model, metric and the moment since which the figure strays."""
+    """The alert. Its id is made of tenant, model, metric and the moment since which the figure strays.
+
+    Its times are in its details alone: whoever shows it knows the reader's zone.
+    """
     return Alert(
         kind=ANOMALY,
         severity="critical" if _is_critical(raised) else "warning",
         tenant_id=tenant_id,
         subject=subject_of(model, raised.metric),
         occurrence=str(raised.since_s),
-        message=f"{_NAMES[raised.metric]} of {model} is {_told(raised)} since {_moment(raised.since_s)}",
+        message=f"{_NAMES[raised.metric]} of {model} is {_told(raised)}",
         details={
             "metric": raised.metric,
             "model": model,
@@ -79,15 +82,15 @@ def _told(raised: Raised) -> str:
     times = f"{raised.factor:.3g} times the usual"
     match raised.metric:
         case "cost_rate" if raised.price_factor is not None and raised.price_factor > raised.factor:
-            return f"{raised.price_factor:.3g} times the usual for each token, {times} in all, {_spent(raised)},"
+            return f"{raised.price_factor:.3g} times the usual for each token, {times} in all, {_spent(raised)}"
         case "cost_rate":
-            return f"{times}, {_spent(raised)},"
+            return f"{times}, {_spent(raised)}"
         case "error_rate":
             return f"{raised.seen:.1%} instead of {raised.expected:.1%}"
         case "latency_p95":
-            return f"{times}, {raised.seen:,.0f} instead of {raised.expected:,.0f} ms,"
+            return f"{times}, {raised.seen:,.0f} instead of {raised.expected:,.0f} ms"
         case "tokens_per_call":
-            return f"{times}, {raised.seen:,.0f} instead of {raised.expected:,.0f},"
+            return f"{times}, {raised.seen:,.0f} instead of {raised.expected:,.0f}"
 
 
 def _spent(raised: Raised) -> str:

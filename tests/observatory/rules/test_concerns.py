@@ -27,7 +27,7 @@ def test_what_is_critical_comes_first_and_names_itself() -> None:
     )
     assert [one.subject for one in found] == ["chat-1", "unpriced_model"]
     assert state_of(found) == "wrong"
-    assert summary(found, 2) == "1 thing is wrong: chat-1 is not well: Connection refused; and 1 more."
+    assert summary(found, 2) == "1 thing is wrong: chat-1 is not well: Connection refused. 2 more need attention."
 
 
 def test_warnings_alone_only_want_attention() -> None:
@@ -43,6 +43,16 @@ def test_warnings_alone_only_want_attention() -> None:
 def test_alerts_of_one_kind_are_told_by_the_latest() -> None:
     (one,) = concerns.of_alerts({("budget_threshold", "critical"): (3, "budget all has reached 100 %")})
     assert one.sentence == "budget all has reached 100 % (and 2 more of this kind)"
+
+
+def test_each_alert_of_a_kind_is_counted() -> None:
+    (three,) = concerns.of_alerts({("anomaly", "critical"): (3, "cost of m is high")})
+    (lag,) = concerns.of_lag("ledger", "llm.calls", 2_000)
+    assert summary([three], 1) == "3 things are wrong: cost of m is high (and 2 more of this kind)."
+    assert summary([three, lag], 1).endswith("(and 2 more of this kind). 1 more needs attention.")
+    away = [concerns.of_service(f"s{number}", "no answer") for number in range(3)]
+    assert summary([*away, three], 1).startswith("6 things are wrong: s0 does not answer: no answer; ")
+    assert summary([*away, three], 1).endswith("; and 3 more.")
 
 
 def test_a_long_list_is_cut() -> None:

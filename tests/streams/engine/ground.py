@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,8 +17,6 @@ from streams.engine.comparison import FoldComparison, compare
 from streams.engine.fold import Relay
 from streams.engine.states import AnyFold
 from streams.folds.catalogue import FOLDS, RELAYS
-from tests import forking
-from tests.forking import Program
 from tests.streams.ledger.ground import Ground
 
 
@@ -36,7 +35,7 @@ class StreamGround(Ground):
             stop.set()
             await task
 
-    def worker_process(self, number: int = 1, **settings: str) -> Program:
+    async def worker_process(self, number: int = 1, **settings: str) -> asyncio.subprocess.Process:
         """A stream worker as a process, with these variables besides, which the test has to end."""
         environment = {
             **os.environ,
@@ -47,7 +46,7 @@ class StreamGround(Ground):
             "OBSERVATORY_INSTANCE": f"streams-test-{number}",
             **settings,
         }
-        return forking.start("streams.app", environment)
+        return await asyncio.create_subprocess_exec(sys.executable, "-m", "streams.app", env=environment)
 
     async def until_streamed(self, folds: Sequence[AnyFold] = FOLDS, relays: Sequence[Relay] = ()) -> None:
         """Returns when every fold has applied all that is in its topics now, after what the relays send on."""

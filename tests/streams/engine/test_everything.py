@@ -14,7 +14,6 @@ from observatory.adapters.postgres.pool import open_pool
 from schemas.feedback import FeedbackGiven
 from schemas.topics import FEEDBACK_GIVEN
 from streams.folds.catalogue import FOLDS, RELAYS
-from tests.forking import Program
 from tests.stack import LiveStack, live_stack
 from tests.streams.engine.ground import StreamGround
 from tests.streams.ledger.calls import NOW, Body, call
@@ -43,13 +42,13 @@ class Supervised:
 
     def __init__(self, ground: StreamGround, number: int) -> None:
         self._ground, self._number = ground, number
-        self._process: Program | None = None
+        self._process: asyncio.subprocess.Process | None = None
         self._task = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
         while True:
-            self._process = self._ground.worker_process(self._number)
-            await self._process.ended()
+            self._process = await self._ground.worker_process(self._number)
+            await self._process.wait()
 
     def kill(self) -> None:
         if self._process and self._process.returncode is None:
@@ -59,7 +58,7 @@ class Supervised:
         self._task.cancel()
         if self._process and self._process.returncode is None:
             self._process.terminate()
-            await self._process.ended()
+            await self._process.wait()
 
 
 async def test_every_state_equals_its_fold_when_workers_broker_and_database_are_killed(

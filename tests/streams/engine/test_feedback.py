@@ -178,7 +178,7 @@ async def test_what_joins_no_call_counts_for_its_tenant_and_is_told(ground: Stre
         compared = await ground.compared()
     assert [one.examples for one in compared.values() if not one.ok] == []
     query = QualityQuery(
-        start=date(2020, 1, 1), end=date(2100, 1, 1), step="none", groups=["model"], tenant="acme", unattached=True
+        start=date(2020, 1, 1), end=date(2100, 1, 1), step="none", groups=["model"], tenants=["acme"], unattached=True
     )
     rows = {
         sums.keys[2]: (sums.n, sums.unattached, sums.total) for sums in await read_trend(ground.pool, query, None, 9)
@@ -186,9 +186,9 @@ async def test_what_joins_no_call_counts_for_its_tenant_and_is_told(ground: Stre
     assert rows == {str(known["response_model"]): (1, 0, 1_000_000), "": (2, 2, 250_000)}
     attached = replace(query, groups=[], unattached=False)
     assert [sums.n for sums in await read_trend(ground.pool, attached, None, 9)] == [1]
-    of_model = replace(query, groups=[], model=str(known["response_model"]))
+    of_model = replace(query, groups=[], models=[str(known["response_model"])])
     assert [sums.n for sums in await read_trend(ground.pool, of_model, None, 9)] == [1]
-    wanted = FeedbackQuery(start_us=0, end_us=us_of(NOW) * 2, tenant="acme")
+    wanted = FeedbackQuery(start_us=0, end_us=us_of(NOW) * 2, tenants=["acme"])
     listed = {one.given.millionths: one.attached for one in await read_feedback(ground.pool, wanted, None, 9)}
     assert listed == {1_000_000: True, 0: False, 250_000: True}
     (rating,) = await ground.pool.fetch(

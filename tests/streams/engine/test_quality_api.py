@@ -48,7 +48,7 @@ async def gateway(ground: StreamGround, tmp_path: Path) -> AsyncIterator[Process
         yield process
 
 
-async def asked(gateway: Process, path: str, **parameters: str) -> dict[str, Any]:
+async def asked(gateway: Process, path: str, **parameters: str | list[str]) -> dict[str, Any]:
     url = f"{gateway.url}/api/v1/{path if path.startswith('chat/') else 'analytics/' + path}"
     async with aiohttp.ClientSession() as http, http.get(url, params=parameters) as response:
         assert response.status == 200, await response.text()
@@ -141,6 +141,10 @@ async def _quality_is_that_of_the_scores(ground: StreamGround, gateway: Process,
         assert Decimal(row["cost_usd"]) == sum((cost for _, cost in scores if cost is not None), Decimal(0))
         assert row["unpriced_calls"] == sum(cost is None for _, cost in scores)
         assert 0 <= row["low"] < row["mean"] < row["high"] <= 1
+    by_version = {"group_by": "prompt_version", "granularity": "none", **WEEK}
+    for versions in (["p0"], ["p0", "p1"], ["p1", "none such"]):
+        told = await asked(gateway, "quality", prompt_version=versions, tenant=["acme", "other"], **by_version)
+        assert [row["group"]["prompt_version"] for row in told["rows"]] == [one for one in versions if one[0] == "p"]
     (whole,) = (await asked(gateway, "quality", granularity="none", group_by="", **WEEK))["rows"]
     assert (whole["start"], whole["group"], whole["scores"]) == (None, {}, len(scored))
 
@@ -196,12 +200,17 @@ async def test_feedback_is_listed_as_it_stands_with_its_words(ground: StreamGrou
         "rating": ({"model": None}, 2, 2, 0), "tone": ({"model": None}, 1, 1, 0),
     }  # fmt: skip
     assert (whole[0]["comment"], whole[0]["value"], whole[0]["user_id"]) == ("Wrong order number", 0.1, "alice")
-    for parameters, ids in (
+    known = {row["feedback_id"] for row in whole if row["user_id"] in ("alice", "bob")}
+    filtered: list[tuple[dict[str, str | list[str]], set[str]]] = [
         ({"max_value": "0.5"}, {row["feedback_id"] for row in whole if row["value"] <= 0.5}),
-        ({"commented": "true"}, {bad["feedback_id"]}),
-        ({"request_id": str(one["request_id"])}, {bad["feedback_id"]}),
+        ({"commented": "true"}, {str(bad["feedback_id"])}),
+        ({"request_id": str(one["request_id"])}, {str(bad["feedback_id"])}),
         ({"tenant": "nobody"}, set()),
-    ):
+        ({"tenant": ["nobody", "acme"], "user": ["alice", "bob"]}, known),
+        ({"user": ["nobody"]}, set()),
+    ]
+    assert known
+    for parameters, ids in filtered:
         found = (await asked(gateway, "chat/feedback", **WEEK, **parameters))["rows"]
         assert found == [row for row in whole if row["feedback_id"] in ids]
     first = await asked(gateway, "chat/feedback", limit="2", **WEEK)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 import pytest_asyncio
 
 from infra.native.ports import free_ports
-from observatory.adapters.kafka import new_producer
+from observatory.adapters.following import follow
+from observatory.adapters.kafka import new_producer, topic_name
 from observatory.adapters.postgres.app import ApiKeys
 from observatory.adapters.postgres.pool import open_pool
 from observatory.adapters.settings import KafkaSettings
@@ -35,6 +37,7 @@ class World:
     kafka: KafkaSettings
     tenant_key: str
     operator_key: str
+    operator_key_id: str
 
     async def ask(self, path: str, key: str, status: int = 200, /, body: object = None, **query: str) -> Any:
         method = "GET" if body is None else "POST"
@@ -56,6 +59,11 @@ class World:
             )
         await producer.stop()
 
+    async def values(self) -> list[bytes]:
+        """What the topic of spans holds, sent again or not."""
+        async with follow(self.kafka, topic_name(self.kafka, TRACE_SPANS), "beginning") as follower:
+            return [record.value or b"" async for records in follower.up_to_now() for record in records]
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def world(
@@ -72,7 +80,7 @@ async def world(
     }
     await pool.close()
     async with running(topics, url, log, **told) as process:
-        yield World(process, url, topics, tenant_key, operator_key)
+        yield World(process, url, topics, tenant_key, operator_key, operator.key_id)
 
 
 async def test_a_process_that_does_not_answer_is_told_in_one_line(world: World) -> None:
@@ -130,6 +138,23 @@ async def test_an_operator_sends_those_that_were_seen_again(world: World) -> Non
     assert (await world.ask("status", world.operator_key))["dead_letters_waiting"] >= 1
     assert (await world.ask(f"{LETTERS}/retry", world.operator_key, 200, {}))["sent"] == 1
     assert (await world.ask(f"{LETTERS}/retry", world.operator_key, 200, {}))["sent"] == 0
+
+
+async def test_two_gateways_that_are_asked_at_once_send_each_letter_once(
+    world: World, topics: KafkaSettings, tmp_path: Path
+) -> None:
+    numbers = [b"letter %d" % number for number in range(20)]
+    async with running(
+        topics, world.database_url, tmp_path / "another.log", OBSERVATORY_OPERATOR_KEYS=world.operator_key_id
+    ) as gateway:
+        another = replace(world, gateway=gateway)
+        await world.bury(*numbers)
+        answers = await asyncio.gather(
+            *(each.ask(f"{LETTERS}/retry", world.operator_key, 200, {}) for each in (world, another) for _ in range(3))
+        )
+    assert sorted(answer["sent"] for answer in answers) == [0] * 5 + [len(numbers)]
+    values = [value for value in await world.values() if value.startswith(b"letter ")]
+    assert sorted(values) == sorted(numbers)
 
 
 async def test_wrong_questions_are_refused(world: World) -> None:
