@@ -23,7 +23,13 @@ from tests.web.looks import faults
 from tests.web.site import Site, exact
 from tests.web.traffic import a_call, publish_calls
 
-STANDING = "FROM ledger.alerts WHERE resolved_at IS NULL"
+STANDING = """FROM ledger.alerts AS a WHERE resolved_at IS NULL AND (kind <> 'budget_threshold' OR threshold(a) = (
+    SELECT max(threshold(b)) FROM ledger.alerts AS b
+     WHERE b.kind = a.kind AND b.tenant_id = a.tenant_id AND b.subject = a.subject AND b.resolved_at IS NULL))"""
+"""Of a budget's thresholds the highest alone: here none has two periods."""
+
+THRESHOLD = """CREATE FUNCTION threshold(a ledger.alerts) RETURNS numeric LANGUAGE sql AS
+    $$ SELECT (a.details->>'threshold')::numeric $$"""
 AGAIN, PROMPT = 3000, "0123456789abcdef"
 NOT_JSON = b"no request at all"
 
@@ -68,6 +74,7 @@ async def anomaly(site: Site) -> UUID:
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
 async def looked_at(site: Site) -> AsyncIterator[UUID]:
     """A dead letter, an anomaly (its call's id is given), and recommendations."""
+    await site.value(THRESHOLD)
     await dead_letter(site)
     await the_same_again(site)
     call_id = await anomaly(site)
@@ -102,6 +109,9 @@ async def test_open_alerts_are_those_of_the_database(page: Page, site: Site) -> 
     await expect(listed.locator(":scope > li")).to_have_count(len(known))
     for index, row in enumerate(known):
         await expect(listed.locator(":scope > li").nth(index)).to_contain_text(row["message"])
+    both = listed.locator(":scope > li").filter(has_text="budget acme-all has reached 100 %")
+    await both.get_by_text("2 lower thresholds were reached before").click()
+    await expect(both.get_by_text("has reached 50 %")).to_be_visible()
     await page.get_by_label("Which kind").select_option("unpriced_model")
     unpriced = await site.value(f"SELECT count(*) {STANDING} AND kind = 'unpriced_model'")
     await expect(listed.locator(":scope > li")).to_have_count(unpriced)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.async_api import Page, Route, expect
 
-from tests.web.site import axe
+from tests.web.site import Site, axe
 
 
 async def test_pages_periods_and_help_are_reached_by_keys(page: Page) -> None:
@@ -23,14 +25,35 @@ async def test_pages_periods_and_help_are_reached_by_keys(page: Page) -> None:
     await expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
 
 
-async def test_search_goes_anywhere(page: Page) -> None:
-    await page.goto("/")
+async def test_search_goes_anywhere(page: Page, site: Site) -> None:
+    call = await site.rows(
+        """SELECT c.call_id::text AS id, c.request_id::text AS request_id, a.traceparent
+             FROM ledger.calls AS c JOIN journal.attempts AS a USING (call_id)
+             JOIN streams.traces AS t ON t.trace_id = split_part(a.traceparent, '-', 2)
+            WHERE c.attempt = 1 ORDER BY c.started_at LIMIT 1"""
+    )
+    known = call[0]
+    trace = known["traceparent"].split("-")[1]
+    await page.goto("/?last=7d&model=none")
     await page.get_by_role("heading", name="Overview").wait_for()
+    for typed, option, there in (
+        ("demo-3", "demo-3 Conversation of acme", "/conversations/demo-3?last=7d&of=acme"),
+        ("initech-user-1", "initech-user-1 User of initech", "/costs?last=7d&tenant=initech&user=initech-user-1"),
+        ("ITECH", "initech Tenant", "/?last=7d&tenant=initech"),
+        ("priceless", "priceless Model", "/costs?last=7d&model=priceless"),
+        (known["id"][:9], f"{known['id']} Call of", f"/calls/{known['id']}?last=7d"),
+        (known["request_id"].upper(), f"{known['request_id']} Request of", "/calls/"),
+        (trace[:12], f"{trace} Trace of", f"/traces/{trace}?last=7d"),
+    ):
+        await page.keyboard.press("Control+k")
+        await page.get_by_role("combobox", name="Search").fill(typed)
+        await expect(page.get_by_role("option", name=option)).to_be_visible()
+        await page.get_by_role("option", name=option).click()
+        await expect(page).to_have_url(re.compile(re.escape(there)))
     await page.keyboard.press("/")
-    await page.get_by_role("combobox", name="Search").fill("demo-3")
-    await page.get_by_role("option", name="Conversation").click()
-    await page.get_by_role("heading", name="Costs", exact=True).wait_for()
-    assert "conversation=demo-3" in page.url
+    await page.get_by_role("combobox", name="Search").fill("no such name at all")
+    await expect(page.get_by_text("Nothing has this name or id")).to_be_visible()
+    assert await axe(page) == []
 
 
 async def test_the_first_tab_stop_skips_to_the_figures(page: Page) -> None:

@@ -817,6 +817,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/search": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Find
+         * @description Models, tenants, users, conversations, calls, requests and traces of that name or id.
+         */
+        readonly get: operations["find_api_v1_search_get"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/live": {
         readonly parameters: {
             readonly query?: never;
@@ -2027,6 +2047,8 @@ export interface components {
         /**
          * AlertView
          * @description An alert as it stands now, or stood in the end; `resolved_at` is null while it stands.
+         *
+         *     `folded`: in a folded list the lower thresholds of the same budget and period, the highest first.
          */
         readonly AlertView: {
             /**
@@ -2061,6 +2083,8 @@ export interface components {
             readonly raised_at: string;
             /** Resolved At */
             readonly resolved_at: string | null;
+            /** Folded */
+            readonly folded: readonly components["schemas"]["FoldedAlert"][];
         };
         /** AnalyticsAnswer[AnomalyRow] */
         readonly AnalyticsAnswer_AnomalyRow_: {
@@ -3284,6 +3308,31 @@ export interface components {
             readonly detail: string;
         };
         /**
+         * FoldedAlert
+         * @description A lower threshold of the same budget and period, as a share of its limit.
+         */
+        readonly FoldedAlert: {
+            /**
+             * Alert Id
+             * Format: uuid
+             */
+            readonly alert_id: string;
+            /**
+             * Severity
+             * @enum {string}
+             */
+            readonly severity: "warning" | "critical";
+            /** Message */
+            readonly message: string;
+            /** Threshold */
+            readonly threshold: string;
+            /**
+             * Raised At
+             * Format: date-time
+             */
+            readonly raised_at: string;
+        };
+        /**
          * FreshnessAnswer
          * @description Up to when everything is complete. `watermark` is the ledger's, which every other answer carries.
          */
@@ -4197,6 +4246,41 @@ export interface components {
             readonly mean: number;
         };
         /**
+         * SearchAnswer
+         * @description What was found, by kind: an exact name first, then in the order of names.
+         */
+        readonly SearchAnswer: {
+            /** Q */
+            readonly q: string;
+            /** Hits */
+            readonly hits: readonly components["schemas"]["SearchHit"][];
+        };
+        /**
+         * SearchHit
+         * @description Something of that name or id.
+         *
+         *     `tenant_id` is whose it is, null for models and for traces of the platform itself; `at` is when it began, of users
+         *     and conversations when they were last active; `about` is a call's model, a request's state. `call_id`: the last
+         *     attempt of a request.
+         */
+        readonly SearchHit: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            readonly kind: "model" | "tenant" | "user" | "conversation" | "call" | "request" | "trace";
+            /** Id */
+            readonly id: string;
+            /** Tenant Id */
+            readonly tenant_id: string | null;
+            /** At */
+            readonly at: string | null;
+            /** About */
+            readonly about: string | null;
+            /** Call Id */
+            readonly call_id: string | null;
+        };
+        /**
          * ServiceView
          * @description One service of a trace; `critical_ms`: of the critical path, what is its.
          */
@@ -4802,6 +4886,7 @@ export type ExperimentResults = components['schemas']['ExperimentResults'];
 export type FeedbackAccepted = components['schemas']['FeedbackAccepted'];
 export type FeedbackRow = components['schemas']['FeedbackRow'];
 export type FieldError = components['schemas']['FieldError'];
+export type FoldedAlert = components['schemas']['FoldedAlert'];
 export type FreshnessAnswer = components['schemas']['FreshnessAnswer'];
 export type FreshnessRow = components['schemas']['FreshnessRow'];
 export type HistoryMessage = components['schemas']['HistoryMessage'];
@@ -4842,6 +4927,8 @@ export type RepricingReport = components['schemas']['RepricingReport'];
 export type RequestView = components['schemas']['RequestView'];
 export type RootSpan = components['schemas']['RootSpan'];
 export type ScoreMean = components['schemas']['ScoreMean'];
+export type SearchAnswer = components['schemas']['SearchAnswer'];
+export type SearchHit = components['schemas']['SearchHit'];
 export type ServiceView = components['schemas']['ServiceView'];
 export type SinkFreshness = components['schemas']['SinkFreshness'];
 export type SpanEvent = components['schemas']['SpanEvent'];
@@ -5205,12 +5292,14 @@ export interface operations {
                 readonly limit?: number;
                 /** @description The `next` of the page before, with the same question. */
                 readonly cursor?: string;
-                /** @description Only this tenant's; a key sees its own only. */
-                readonly tenant?: string;
+                /** @description Only of these tenants; a key sees its own only. */
+                readonly tenant?: readonly string[];
                 /** @description Only on the answer to this request. */
                 readonly request_id?: string;
-                /** @description Only of this conversation. */
-                readonly conversation?: string;
+                /** @description Only of these conversations. */
+                readonly conversation?: readonly string[];
+                /** @description Only by these users. */
+                readonly user?: readonly string[];
                 /** @description Only by users, or automatic. */
                 readonly kind?: "user" | "automatic";
                 /** @description Only of this name, for example rating. */
@@ -5298,14 +5387,14 @@ export interface operations {
                 readonly granularity?: "day" | "month" | "none";
                 /** @description A comma list of tenant, provider, model, prompt_version; empty: none. Scores of different kinds and names are always apart. */
                 readonly group_by?: string;
-                /** @description Only this tenant's; a key sees its own only. */
-                readonly tenant?: string;
-                /** @description Only calls to this provider. */
-                readonly provider?: string;
-                /** @description Only calls of this model, as answered, else as asked. */
-                readonly model?: string;
-                /** @description Only calls with this version of a prompt. */
-                readonly prompt_version?: string;
+                /** @description Only of these tenants; a key sees its own only. */
+                readonly tenant?: readonly string[];
+                /** @description Only calls to these providers. */
+                readonly provider?: readonly string[];
+                /** @description Only calls of these models, as answered, else as asked. */
+                readonly model?: readonly string[];
+                /** @description Only calls with these versions of a prompt. */
+                readonly prompt_version?: readonly string[];
                 /** @description Only scores by users, or automatic ones. */
                 readonly kind?: "user" | "automatic";
                 /** @description Only scores of this name, for example rating. */
@@ -5596,6 +5685,8 @@ export interface operations {
                 readonly kind?: string | null;
                 /** @description Of the key's tenant, or of all that may be seen. */
                 readonly of?: "own" | "all";
+                /** @description true: of the thresholds of one budget and period the highest alone, with the others in it. */
+                readonly fold?: boolean;
                 readonly cursor?: string | null;
                 readonly limit?: number;
             };
@@ -6710,6 +6801,40 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["PriceDiff"];
+                };
+            };
+            /** @description What went wrong (RFC 9457) */
+            readonly default: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly find_api_v1_search_get: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A name or an id, or how it begins; of tenants and models any part, of ids from 4 digits on. */
+                readonly q?: string;
+                /** @description How many of each kind at most. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description Successful Response */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SearchAnswer"];
                 };
             };
             /** @description What went wrong (RFC 9457) */

@@ -8,8 +8,8 @@ export type Asked<T> = UseQueryResult<T, ApiError>;
 interface Options {
   /** False: not asked yet. */
   readonly enabled?: boolean;
-  /** How often it is asked again, in ms; by default as often as the period of the view is worth it. */
-  readonly every?: number;
+  /** How often it is asked again, in ms; false: never; by default as often as the period of the view is worth it. */
+  readonly every?: number | false;
 }
 
 /**

@@ -12,7 +12,7 @@ export function Help({ open, onClose, hotkeys }: Props) {
   return (
     <Dialog title="Keys" open={open} onClose={onClose}>
       <dl className="grid grid-cols-[auto_1fr] items-center gap-x-4 gap-y-2 p-4 text-[13px]">
-        {hotkeys.map(({ keys, does }) => (
+        {hotkeys.map(({ keys, held, does }) => (
           <div key={keys} className="contents">
             <dt className="flex gap-1">
               {keys.split(" ").map((key) => (
@@ -21,7 +21,10 @@ export function Help({ open, onClose, hotkeys }: Props) {
                 </kbd>
               ))}
             </dt>
-            <dd>{does}</dd>
+            <dd>
+              {does}
+              {held === undefined ? null : <span className="text-soft"> (also Ctrl {held.toUpperCase()})</span>}
+            </dd>
           </div>
         ))}
       </dl>

@@ -2,8 +2,11 @@ import { type KeyboardEvent, useId, useMemo, useState } from "react";
 import { useLocation } from "wouter";
 import { cx } from "@/components/classes";
 import { Dialog } from "@/components/Dialog";
-import { PRESETS } from "@/lib/period";
-import { DIMENSION_NAMES, type Dimension } from "@/lib/view";
+import type { SearchHit } from "@/api/schema";
+import { Message } from "@/components/Message";
+import { PRESETS, today } from "@/lib/period";
+import { DIMENSIONS } from "@/lib/view";
+import { aboutHit, placeOf, useFound } from "./found";
 import type { Hotkey } from "./hotkeys";
 import { PAGES } from "./pages";
 
@@ -21,9 +24,7 @@ interface Entry {
   readonly run: () => void;
 }
 
-const LOOKED_UP: readonly Dimension[] = ["conversation", "user", "model", "tenant"];
-
-/** Search: pages, periods, what the keys do, and the costs of whatever is typed. */
+/** Search: pages, periods, what the keys do; and what has the name or the id that is typed, or begins with it. */
 export function Palette({ open, onClose, hotkeys, kept }: Props) {
   return (
     <Dialog title="Search" place="top" hideTitle open={open} onClose={onClose}>
@@ -37,7 +38,12 @@ function Search({ onClose, hotkeys, kept }: Omit<Props, "open">) {
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState(0);
   const list = useId();
-  const entries = useMemo(() => entriesFor(text.trim(), hotkeys, kept, navigate), [text, hotkeys, kept, navigate]);
+  const wanted = text.trim();
+  const { hits, problem } = useFound(wanted);
+  const entries = useMemo(
+    () => [...known(wanted, hotkeys, kept, navigate), ...(hits ?? []).map((hit) => entryOf(hit, kept, navigate))],
+    [wanted, hits, hotkeys, kept, navigate],
+  );
   const at = Math.min(chosen, entries.length - 1);
   const run = (entry: Entry | undefined) => {
     if (!entry) return;
@@ -59,7 +65,7 @@ function Search({ onClose, hotkeys, kept }: Omit<Props, "open">) {
         aria-expanded
         aria-controls={list}
         aria-activedescendant={entries[at] ? `${list}-${at}` : undefined}
-        placeholder="A page, a period, or the name of a conversation, user, model, tenant"
+        placeholder="A page; a model, tenant, user, conversation; an id, or how it begins"
         // It is what the dialog is for.
         // oxlint-disable-next-line jsx-a11y/no-autofocus
         autoFocus
@@ -75,7 +81,7 @@ function Search({ onClose, hotkeys, kept }: Omit<Props, "open">) {
       <div id={list} role="listbox" aria-label="What was found" className="max-h-[50vh] overflow-y-auto p-1.5">
         {entries.map((entry, index) => (
           <div
-            key={entry.name}
+            key={`${entry.about} ${entry.name}`}
             id={`${list}-${index}`}
             role="option"
             tabIndex={-1}
@@ -89,36 +95,59 @@ function Search({ onClose, hotkeys, kept }: Omit<Props, "open">) {
           </div>
         ))}
       </div>
+      <p role="status" className="px-4 pb-3 text-xs text-soft empty:hidden">
+        {wanted === "" ? null : problem === null ? told(hits, entries.length) : <Message text={problem} />}
+      </p>
     </>
   );
 }
 
-function entriesFor(text: string, hotkeys: readonly Hotkey[], kept: string, navigate: (to: string) => void): readonly Entry[] {
-  const going = (path: string, changes: Readonly<Record<string, string | null>>) => {
-    const search = new URLSearchParams(kept);
-    for (const [name, value] of Object.entries(changes)) {
-      if (value === null) search.delete(name);
-      else search.set(name, value);
-    }
-    return () => navigate(`${path}?${search}`);
-  };
-  const known: readonly Entry[] = [
+function told(hits: readonly SearchHit[] | null, entries: number): string | null {
+  if (hits === null) return "Looking …";
+  return entries === 0 ? "Nothing has this name or id, or begins with it." : null;
+}
+
+type Go = (to: string) => void;
+type Changes = Readonly<Record<string, string | null>>;
+
+/** What is known without asking: pages, periods, keys. */
+function known(text: string, hotkeys: readonly Hotkey[], kept: string, navigate: Go): readonly Entry[] {
+  const during = (name: string, changes: Changes): Entry => ({
+    name,
+    about: "Period of this page",
+    run: () => navigate(withSearch(window.location.pathname, kept, changes)),
+  });
+  const all: readonly Entry[] = [
     ...PAGES.map((page) => ({ name: page.name, about: page.about, run: () => navigate(page.path + kept) })),
-    ...PRESETS.map((preset) => ({
-      name: preset.name,
-      about: "Period of this page",
-      run: going(window.location.pathname, { last: preset.last, from: null, to: null }),
-    })),
+    ...PRESETS.map(({ name, last }) => during(name, { last, from: null, to: null })),
+    during("Today", { ...today() }),
     ...hotkeys
       .filter(({ keys }) => !keys.startsWith("g ") && keys !== "/")
       .map(({ keys, does, run }) => ({ name: does, about: `Key ${keys}`, run })),
   ];
-  if (text === "") return known;
-  const found = known.filter((entry) => `${entry.name} ${entry.about}`.toLowerCase().includes(text.toLowerCase()));
-  const looked = LOOKED_UP.map((dimension) => ({
-    name: `${DIMENSION_NAMES[dimension]} “${text}”`,
-    about: "What it costs, call by call",
-    run: going("/costs", { [dimension]: text, open: dimension === "conversation" ? text : null }),
-  }));
-  return [...found, ...looked];
+  const wanted = text.toLowerCase();
+  return wanted === "" ? all : all.filter((entry) => `${entry.name} ${entry.about}`.toLowerCase().includes(wanted));
+}
+
+/** Something that was found; the filters of the view stay behind, since it may be none of theirs. */
+function entryOf(hit: SearchHit, kept: string, navigate: Go): Entry {
+  const none = Object.fromEntries(DIMENSIONS.map((name) => [name, null]));
+  return {
+    name: hit.id,
+    about: aboutHit(hit),
+    run: () => {
+      const place = placeOf(hit);
+      if (place) navigate(withSearch(place[0], kept, { ...none, ...place[1] }));
+    },
+  };
+}
+
+function withSearch(path: string, kept: string, changes: Changes): string {
+  const search = new URLSearchParams(kept);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === null) search.delete(name);
+    else search.set(name, value);
+  }
+  const text = search.toString();
+  return text ? `${path}?${text}` : path;
 }

@@ -22,7 +22,7 @@ export function Shell({ children }: { readonly children: ReactNode }) {
   const hotkeys = useMemo<readonly Hotkey[]>(
     () => [
       ...PAGES.map((page) => ({ keys: `g ${page.hotkey}`, does: `Go to ${page.name}`, run: () => navigate(page.path + kept) })),
-      { keys: "/", does: "Search: pages, conversations, models, users", run: () => setOpened("palette") },
+      { keys: "/", held: "k", does: "Search: pages, models, tenants, users, conversations, ids", run: () => setOpened("palette") },
       { keys: "p", does: "Choose the period", run: () => press("period") },
       { keys: "f", does: "Add a filter", run: () => press("filter") },
       { keys: "r", does: "Refresh by itself, or stand still", run: () => press("refresh") },

@@ -5,6 +5,8 @@ import { useEffect } from "react";
 export interface Hotkey {
   /** One key, or two after each other: `g o`. */
   readonly keys: string;
+  /** The same with Ctrl or ⌘ held, also while one types. */
+  readonly held?: string;
   readonly does: string;
   readonly run: () => void;
 }
@@ -21,6 +23,13 @@ export function useHotkeys(hotkeys: readonly Hotkey[]): void {
     let before = "";
     let at = 0;
     const pressed = (event: KeyboardEvent) => {
+      const held = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey ? event.key.toLowerCase() : null;
+      const chord = held === null ? undefined : hotkeys.find((each) => each.held === held);
+      if (chord) {
+        event.preventDefault();
+        chord.run();
+        return;
+      }
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || isTyping(event.target)) return;
       const pair = event.timeStamp - at < SECOND_KEY_MS ? `${before} ${event.key}` : "";
       const found = hotkeys.find((each) => each.keys === pair) ?? hotkeys.find((each) => each.keys === event.key);

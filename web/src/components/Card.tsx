@@ -15,9 +15,9 @@ interface Props {
 export function Card({ title, hint, aside, className, children }: Props) {
   return (
     <section className={cx("min-w-0 rounded-lg border bg-surface", className)}>
-      {title === undefined ? null : (
+      {title === undefined && hint === undefined && aside === undefined ? null : (
         <header className="flex min-h-11 flex-wrap items-center gap-x-3 gap-y-1 border-b px-4 py-2">
-          <h2 className="text-[13px] font-semibold">{title}</h2>
+          {title === undefined ? null : <h2 className="text-[13px] font-semibold">{title}</h2>}
           {hint === undefined ? null : <p className="text-xs text-soft">{hint}</p>}
           {aside === undefined ? null : <div className="ml-auto flex items-center gap-2">{aside}</div>}
         </header>

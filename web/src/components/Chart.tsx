@@ -1,9 +1,11 @@
 /** Series over time, drawn by uPlot: lines, areas or stacked columns. The figures in its hint are those of the gateway. */
 
+import { ChartLine, Table2 } from "lucide-react";
 import { useEffect, useId, useRef, useState } from "react";
 import uPlot, { type AlignedData, type Options, type Series } from "uplot";
 import { useTheme } from "@/app/theme";
-import { clock } from "@/lib/format";
+import { clock, exactTime } from "@/lib/format";
+import { Button } from "./Button";
 import { cx } from "./classes";
 import { colorOf } from "./colors";
 
@@ -35,10 +37,9 @@ interface Props {
   readonly step?: number;
   /** Drawn with another chart's hint: the same key shows the same moment in all of them. */
   readonly syncKey?: string;
-  readonly legend?: boolean;
 }
 
-export function Chart({ kind = "line", height = 200, legend = true, ...props }: Props) {
+export function Chart({ kind = "line", height = 200, ...props }: Props) {
   const { label, times, series } = props;
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -46,6 +47,7 @@ export function Chart({ kind = "line", height = 200, legend = true, ...props }: 
   const theme = useTheme();
   const id = useId();
   const [hovered, setHovered] = useState<number | null>(null);
+  const [asTable, setAsTable] = useState(false);
   const shape = `${kind} ${height} ${theme} ${props.step ?? ""} ${props.syncKey ?? ""} ${series.map((each) => `${each.name} ${each.color ?? ""}`).join("\n")}`;
 
   useEffect(() => {
@@ -83,8 +85,8 @@ export function Chart({ kind = "line", height = 200, legend = true, ...props }: 
       <figcaption id={id} className="sr-only">
         {label}
       </figcaption>
-      {legend ? (
-        <ul className="flex flex-wrap gap-x-4 gap-y-1 px-4 pt-3 text-xs text-soft">
+      <div className="flex items-start gap-2 pt-1.5 pr-2 pl-4">
+        <ul className="flex min-w-0 flex-1 flex-wrap gap-x-4 gap-y-1 pt-1.5 text-xs text-soft">
           {series.map((each, index) => (
             <li key={each.name} className="flex min-w-0 items-center gap-1.5">
               <span aria-hidden className="size-2 shrink-0 rounded-xs" style={{ background: each.color ?? colorOf(index) }} />
@@ -94,9 +96,60 @@ export function Chart({ kind = "line", height = 200, legend = true, ...props }: 
           ))}
           <li className={cx("ml-auto", shown === null && "invisible")}>{clock((times[shown ?? 0] ?? 0) * 1000)}</li>
         </ul>
-      ) : null}
-      <div ref={holder} aria-hidden className="overflow-hidden" style={{ height }} />
+        <Button
+          look="quiet"
+          className="-mb-1 h-6 [&_svg]:size-3.5"
+          icon={asTable ? <ChartLine aria-hidden /> : <Table2 aria-hidden />}
+          aria-label={`${label}: as a table`}
+          title={asTable ? "Show the chart" : "Show as a table"}
+          aria-pressed={asTable}
+          onClick={() => setAsTable(!asTable)}
+        />
+      </div>
+      <div className="relative" style={{ height }}>
+        <div ref={holder} aria-hidden className="absolute inset-0 overflow-hidden" />
+        {asTable ? <Readings label={label} times={times} series={series} /> : null}
+      </div>
     </figure>
+  );
+}
+
+/** All that is drawn, in figures, in place of the drawing. */
+function Readings({ label, times, series }: Pick<Props, "label" | "times" | "series">) {
+  return (
+    // A region that scrolls must be reached with the keyboard.
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+    <div role="region" aria-label={label} tabIndex={0} className="absolute inset-0 overflow-auto bg-surface">
+      <table className="w-full text-xs">
+        <caption className="sr-only">{label}</caption>
+        <thead className="sticky top-0 bg-surface text-soft">
+          <tr>
+            <th scope="col" className="py-1 pl-4 text-left font-medium">
+              From
+            </th>
+            {series.map((each) => (
+              <th key={each.name} scope="col" className="px-3 py-1 text-right font-medium last:pr-4">
+                {each.name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {times.map((at, index) => (
+            <tr key={at} className="border-t">
+              <th scope="row" className="py-1 pl-4 text-left font-normal whitespace-nowrap text-soft" title={exactTime(at * 1000)}>
+                {clock(at * 1000)}
+              </th>
+              {series.map((each) => (
+                <td key={each.name} className="px-3 py-1 text-right whitespace-nowrap last:pr-4">
+                  {each.write(index)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 
@@ -111,7 +164,7 @@ function options(drawn: Drawn, latest: { readonly current: Props }, hover: (inde
   return {
     width: drawn.width,
     height: drawn.height,
-    padding: [10, 8, 0, 0],
+    padding: [10, 18, 0, 0], // at the right half a label of the axis
     cursor: {
       points: { show: drawn.kind !== "stack", size: 6 },
       drag: { x: false, y: false },

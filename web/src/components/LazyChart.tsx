@@ -6,11 +6,11 @@ const Chart = lazy(async () => ({ default: (await code).Chart }));
 
 /** A chart. Its code comes apart from that of the page, which is shown before it is there. */
 export function LazyChart(props: ComponentProps<typeof Chart>) {
-  const { height = 200, legend = true } = props;
+  const { height = 200 } = props;
   return (
     <Suspense
       fallback={
-        <div className="p-4" style={{ height: height + (legend ? 28 : 0) }}>
+        <div className="p-4" style={{ height: height + 32 }}>
           <Skeleton className="h-full w-full" />
         </div>
       }

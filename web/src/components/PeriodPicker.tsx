@@ -1,6 +1,6 @@
 import { Calendar, Check, ChevronDown } from "lucide-react";
 import { type FormEvent, useState } from "react";
-import { named, type Period, PRESETS } from "@/lib/period";
+import { isToday, named, type Period, PRESETS, today } from "@/lib/period";
 import { useView } from "@/lib/view";
 import { Button } from "./Button";
 import { cx } from "./classes";
@@ -16,7 +16,7 @@ export function PeriodPicker() {
       icon={<Calendar aria-hidden />}
       button={
         <>
-          <span className="max-w-56 truncate">{named(period)}</span>
+          <span className="max-w-64 truncate">{named(period)}</span>
           <ChevronDown aria-hidden className="text-soft" />
         </>
       }
@@ -39,22 +39,29 @@ function Choices({ period, choose }: CustomProps) {
   return (
     <>
       <ul>
-        {PRESETS.map((preset) => (
-          <li key={preset.last}>
-            <button
-              type="button"
-              aria-current={period.last === preset.last}
-              onClick={() => choose({ last: preset.last, from: null, to: null })}
-              className="flex w-full items-center justify-between rounded-md px-2.5 py-1.5 text-left text-[13px] hover:bg-raised"
-            >
-              {preset.name}
-              <Check aria-hidden className={cx("size-4 text-accent", period.last !== preset.last && "invisible")} />
-            </button>
-          </li>
+        {PRESETS.map(({ last, name }) => (
+          <Choice key={last} name={name} current={period.last === last} onChoose={() => choose({ last, from: null, to: null })} />
         ))}
+        <Choice name="Today" current={isToday(period)} onChoose={() => choose({ ...today() })} />
       </ul>
       <Custom period={period} choose={choose} />
     </>
+  );
+}
+
+function Choice({ name, current, onChoose }: { readonly name: string; readonly current: boolean; readonly onChoose: () => void }) {
+  return (
+    <li>
+      <button
+        type="button"
+        aria-current={current}
+        onClick={onChoose}
+        className="flex w-full items-center justify-between rounded-md px-2.5 py-1.5 text-left text-[13px] hover:bg-raised"
+      >
+        {name}
+        <Check aria-hidden className={cx("size-4 text-accent", !current && "invisible")} />
+      </button>
+    </li>
   );
 }
 

@@ -1,10 +1,16 @@
 import { DIMENSION_NAMES, DIMENSIONS, type Dimension, useView } from "@/lib/view";
 
+interface Props {
+  readonly heeded: readonly Dimension[];
+  /** Whether it follows all values of those, not the first alone. */
+  readonly several?: boolean;
+}
+
 /** Says which filters of the view a list cannot follow: it would show more than was asked for, and nobody would know. */
-export function Unheeded({ heeded }: { readonly heeded: readonly Dimension[] }) {
+export function Unheeded({ heeded, several: all = false }: Props) {
   const { filters } = useView();
   const others = DIMENSIONS.filter((name) => filters[name] !== undefined && !heeded.includes(name));
-  const several = heeded.filter((name) => (filters[name]?.length ?? 0) > 1);
+  const several = all ? [] : heeded.filter((name) => (filters[name]?.length ?? 0) > 1);
   if (others.length === 0 && several.length === 0) return null;
   const said = [
     ...others.map((name) => `${DIMENSION_NAMES[name]} is not followed here`),

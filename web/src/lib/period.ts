@@ -9,19 +9,27 @@ export interface Period {
 export interface Preset {
   readonly last: string;
   readonly name: string;
-  readonly short: string;
 }
 
 export type Granularity = "minute" | "hour" | "day";
 
 export const PRESETS: readonly Preset[] = [
-  { last: "15m", name: "Last 15 minutes", short: "15 min" },
-  { last: "1h", name: "Last hour", short: "1 h" },
-  { last: "24h", name: "Last 24 hours", short: "24 h" },
-  { last: "7d", name: "Last 7 days", short: "7 d" },
-  { last: "30d", name: "Last 30 days", short: "30 d" },
+  { last: "10m", name: "Last 10 minutes" },
+  { last: "1h", name: "Last hour" },
+  { last: "24h", name: "Last 24 hours" },
+  { last: "7d", name: "Last 7 days" },
+  { last: "30d", name: "Last 30 days" },
 ];
 export const DEFAULT_LAST = "24h";
+
+/** From the reader's last midnight on. */
+export function today(): Period {
+  return { last: null, from: new Date(new Date().setHours(0, 0, 0, 0)).toISOString(), to: null };
+}
+
+export function isToday(period: Period): boolean {
+  return period.from === today().from && period.to === null;
+}
 
 const UNITS: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400 };
 const LAST = /^(\d{1,6})([mhd])$/;
@@ -63,8 +71,9 @@ export function refreshEvery(period: Period): number {
   return length <= 3600 ? 5_000 : length <= 86_400 ? 15_000 : 60_000;
 }
 
-/** `Last 24 hours`, or from when to when. */
+/** `Last 24 hours`, `Today`, or from when to when. */
 export function named(period: Period): string {
+  if (isToday(period)) return "Today";
   const preset = PRESETS.find((each) => each.last === period.last);
   if (preset) return preset.name;
   if (period.last !== null) return `Last ${period.last.replace(/([mhd])$/, " $1")}`;
@@ -73,7 +82,9 @@ export function named(period: Period): string {
 
 function day(moment: string | null): string {
   if (moment === null) return "";
-  return new Date(moment).toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  const at = new Date(moment);
+  const year = at.getFullYear() === new Date().getFullYear() ? {} : ({ year: "numeric" } as const);
+  return at.toLocaleString("en-GB", { day: "numeric", month: "short", ...year, hour: "2-digit", minute: "2-digit" });
 }
 
 /** How long a step is, in seconds. */

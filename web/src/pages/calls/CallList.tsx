@@ -1,16 +1,13 @@
 import { Link } from "wouter";
+import type { CallView } from "@/api/schema";
 import { useAnswer } from "@/api/useAnswer";
 import { Badge } from "@/components/Badge";
-import { Card } from "@/components/Card";
 import { Count, Duration, Money } from "@/components/Figure";
-import { Page } from "@/components/Page";
-import { Pager } from "@/components/Pager";
+import { ListPage } from "@/components/ListPage";
 import { Select } from "@/components/Select";
-import { Empty, Loaded, SkeletonRows } from "@/components/states";
-import { Table } from "@/components/Table";
+import { Empty } from "@/components/states";
 import { TimeLegend, TimeSplit } from "@/components/TimeSplit";
 import { toneOf } from "@/components/tones";
-import { Watermark } from "@/components/Watermark";
 import { clock, exactTime } from "@/lib/format";
 import { asQuery } from "@/lib/period";
 import { useLinkTo, useView } from "@/lib/view";
@@ -32,50 +29,47 @@ export function CallList() {
   const query = { ...asQuery(period), ...filters, order, limit: SHOWN, cursor: search.get("cursor") };
   const calls = useAnswer("/api/v1/calls", { query });
   return (
-    <Page title="Calls" watermark={<Watermark until={calls.data?.watermark} complete={calls.data?.complete ?? false} />}>
-      <Card
-        title="Calls one by one"
-        hint="took: sent to the last byte; the bars have what came before it too"
-        aside={<Select label="Order" value={order} options={ORDERS} onChange={(next) => set({ order: next, cursor: null }, "push")} />}
-      >
-        <Loaded
-          asked={calls}
-          skeleton={<SkeletonRows rows={12} />}
-          isEmpty={(data) => data.rows.length === 0}
-          empty={<Empty title="No calls in this period">Choose a longer period or fewer filters.</Empty>}
-        >
-          {(data) => (
-            <>
-              <TimeLegend />
-              <Table
-                caption="Calls"
-                rows={data.rows}
-                rowKey={(row) => row.call_id}
-                columns={[
-                  {
-                    id: "at",
-                    head: "Began",
-                    cell: (row) => (
-                      <Link href={to(`/calls/${row.call_id}`)} className="font-medium whitespace-nowrap text-accent hover:underline" title={exactTime(row.started_at)}>
-                        {clock(row.started_at)}
-                      </Link>
-                    ),
-                  },
-                  { id: "took", head: "Took", numeric: true, cell: (row) => <Duration ms={row.total_ms} className="font-medium" /> },
-                  { id: "split", head: "Where it went", wide: true, cell: (row) => <TimeSplit label="Its time" unit="ms" parts={partsOf(row)} /> },
-                  { id: "model", head: "Model", cell: (row) => row.model },
-                  { id: "provider", head: "Provider", wide: true, cell: (row) => row.provider },
-                  { id: "tenant", head: "Tenant", wide: true, cell: (row) => row.tenant_id },
-                  { id: "status", head: "Status", cell: (row) => <Badge tone={toneOf(row.status)}>{row.error_type ?? row.status}</Badge> },
-                  { id: "tokens", head: "Written", numeric: true, wide: true, cell: (row) => <Count value={row.tokens.output_tokens} /> },
-                  { id: "cost", head: "Cost", numeric: true, cell: (row) => <Money amount={row.cost_usd} /> },
-                ]}
-              />
-              <Pager next={data.next} />
-            </>
-          )}
-        </Loaded>
-      </Card>
-    </Page>
+    <ListPage
+      title="Calls"
+      hint="Took: sent to the last byte; the bars have what came before it too"
+      controls={<Select label="Order" value={order} options={ORDERS} onChange={(next) => set({ order: next, cursor: null }, "push")} />}
+      asked={calls}
+      empty={<Empty title="No calls in this period">Choose a longer period or fewer filters.</Empty>}
+      legend={<TimeLegend />}
+      rowKey={(row) => row.call_id}
+      columns={[
+        {
+          id: "at",
+          head: "Began",
+          cell: (row) => (
+            <Link href={to(`/calls/${row.call_id}`)} className="font-medium whitespace-nowrap text-accent hover:underline" title={exactTime(row.started_at)}>
+              {clock(row.started_at)}
+            </Link>
+          ),
+        },
+        { id: "took", head: "Took", numeric: true, cell: (row) => <Duration ms={row.total_ms} className="font-medium" /> },
+        { id: "split", head: "Where it went", wide: true, cell: (row) => <TimeSplit label="Its time" unit="ms" parts={partsOf(row)} /> },
+        { id: "model", head: "Model", cell: (row) => <Asked row={row} /> },
+        { id: "provider", head: "Provider", wide: true, cell: (row) => row.provider },
+        { id: "tenant", head: "Tenant", wide: true, cell: (row) => row.tenant_id },
+        { id: "status", head: "Status", wide: true, cell: (row) => <Badge tone={toneOf(row.status)}>{row.error_type ?? row.status}</Badge> },
+        { id: "tokens", head: "Written", numeric: true, wide: true, cell: (row) => <Count value={row.tokens.output_tokens} /> },
+        { id: "cost", head: "Cost", numeric: true, cell: (row) => <Money amount={row.cost_usd} /> },
+      ]}
+    />
+  );
+}
+
+/** The model; and what went wrong, where there is no column for that. */
+function Asked({ row }: { readonly row: CallView }) {
+  return (
+    <>
+      {row.model}
+      {row.status === "ok" ? null : (
+        <span className="ml-2 md:hidden">
+          <Badge tone={toneOf(row.status)}>{row.error_type ?? row.status}</Badge>
+        </span>
+      )}
+    </>
   );
 }

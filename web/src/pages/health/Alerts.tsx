@@ -1,9 +1,9 @@
-import { useState } from "react";
 import { Link } from "wouter";
 import type { AlertView } from "@/api/schema";
 import { useAnswer } from "@/api/useAnswer";
 import { Badge } from "@/components/Badge";
-import { Button } from "@/components/Button";
+import { Message } from "@/components/Message";
+import { Pager } from "@/components/Pager";
 import { Select } from "@/components/Select";
 import { Empty, Loaded } from "@/components/states";
 import { ago, clock, exactTime } from "@/lib/format";
@@ -31,13 +31,9 @@ export function Alerts() {
   const { search, set } = useView();
   const state = STATES.find(([name]) => name === search.get("state"))?.[0] ?? "standing";
   const kind = KINDS.find(([name]) => name === search.get("kind"))?.[0] ?? "";
-  const [cursors, setCursors] = useState<readonly string[]>([]);
-  const chosen = { state, of: "all", kind: kind || null, cursor: cursors.at(-1), limit: 25 };
+  const chosen = { state, of: "all", fold: true, kind: kind || null, cursor: search.get("cursor"), limit: 25 };
   const asked = useAnswer("/api/v1/alerts", { query: chosen }, { every: 5_000 });
-  const choose = (changes: Record<string, string | null>) => {
-    setCursors([]);
-    set(changes, "push");
-  };
+  const choose = (changes: Record<string, string | null>) => set({ ...changes, cursor: null }, "push");
   const empty =
     state === "standing" ? (
       <Empty title="No alert is open">Alerts come when a budget reaches a threshold, a model has no price, or figures stray from the usual.</Empty>
@@ -58,20 +54,33 @@ export function Alerts() {
                 <Alert key={alert.alert_id} alert={alert} />
               ))}
             </ul>
-            {cursors.length > 0 || data.next_cursor !== null ? (
-              <div className="flex justify-end gap-2 border-t px-4 py-2">
-                <Button disabled={cursors.length === 0} onClick={() => setCursors(cursors.slice(0, -1))}>
-                  Newer
-                </Button>
-                <Button disabled={data.next_cursor === null} onClick={() => data.next_cursor !== null && setCursors([...cursors, data.next_cursor])}>
-                  Older
-                </Button>
-              </div>
-            ) : null}
+            <Pager next={data.next_cursor} />
           </>
         )}
       </Loaded>
     </>
+  );
+}
+
+/** The lower thresholds of the same budget and period, which were reached before. */
+function Lower({ folded }: Pick<AlertView, "folded">) {
+  if (folded.length === 0) return null;
+  return (
+    <details className="mt-1 text-xs">
+      <summary className="w-fit text-soft hover:text-ink">
+        {folded.length === 1 ? "A lower threshold was" : `${folded.length} lower thresholds were`} reached before
+      </summary>
+      <ul className="mt-1 space-y-0.5">
+        {folded.map((each) => (
+          <li key={each.alert_id}>
+            <Message text={each.message} />{" "}
+            <time dateTime={each.raised_at} title={exactTime(each.raised_at)} className="text-soft">
+              {clock(each.raised_at)}
+            </time>
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 
@@ -90,7 +99,9 @@ function Alert({ alert }: { readonly alert: AlertView }) {
     <li className="px-4 py-2.5">
       <div className="flex flex-wrap items-baseline gap-x-2 gap-y-1 text-[13px]">
         <Badge tone={over ? "neutral" : alert.severity === "critical" ? "bad" : "warn"}>{over ? "over" : alert.severity}</Badge>
-        <span className="min-w-0 flex-1 basis-64 font-medium break-words">{alert.message}</span>
+        <span className="min-w-0 flex-1 basis-64 font-medium break-words">
+          <Message text={alert.message} />
+        </span>
         {place ? (
           <Link href={place[0]} className="text-xs font-medium text-accent hover:underline">
             {place[1]}
@@ -111,6 +122,7 @@ function Alert({ alert }: { readonly alert: AlertView }) {
           </>
         )}
       </p>
+      <Lower folded={alert.folded} />
       <Evidence title="Details" values={alert.details} />
     </li>
   );

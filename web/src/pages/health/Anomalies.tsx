@@ -2,6 +2,7 @@ import type { AnomalyRow } from "@/api/schema";
 import { useAnswer } from "@/api/useAnswer";
 import { Badge } from "@/components/Badge";
 import { Money } from "@/components/Figure";
+import { Message } from "@/components/Message";
 import { Select } from "@/components/Select";
 import { Empty, Loaded } from "@/components/states";
 import { Watermark } from "@/components/Watermark";
@@ -60,7 +61,9 @@ function Anomaly({ row }: { readonly row: AnomalyRow }) {
     <li className="px-4 py-2.5">
       <div className="flex flex-wrap items-baseline gap-x-2 gap-y-1 text-[13px]">
         <Badge tone={over ? "neutral" : row.severity === "critical" ? "bad" : "warn"}>{over ? "over" : row.severity}</Badge>
-        <span className="min-w-0 flex-1 basis-64 font-medium break-words">{row.message}</span>
+        <span className="min-w-0 flex-1 basis-64 font-medium break-words">
+          <Message text={row.message} />
+        </span>
       </div>
       <p className="mt-0.5 text-xs text-soft">
         {METRICS[row.metric]} of {row.tenant_id} on {row.model} · {row.factor.toFixed(2)} times the usual

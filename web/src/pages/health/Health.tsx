@@ -40,7 +40,7 @@ export default function Health() {
         <Tabs<ViewName>
           label="Alerts and health"
           value={view}
-          onChange={(next) => set({ view: next === "alerts" ? null : next, state: null, topic: null, kind: null }, "push")}
+          onChange={(next) => set({ view: next === "alerts" ? null : next, state: null, topic: null, kind: null, cursor: null }, "push")}
           tabs={VIEWS}
         >
           {view === "alerts" ? <Alerts /> : null}

@@ -49,8 +49,8 @@ export function Processes({ status }: { readonly status: Asked<StatusView> }) {
               rows={data.lags ?? []}
               rowKey={(row) => `${row.group} ${row.topic}`}
               columns={[
-                { id: "group", head: "Group", cell: (row) => row.group },
-                { id: "topic", head: "Topic", cell: (row) => row.topic },
+                { id: "group", head: "Group", cell: (row) => <Under name={row.group} of={row.topic} /> },
+                { id: "topic", head: "Topic", wide: true, cell: (row) => row.topic },
                 { id: "records", head: "Records behind", numeric: true, cell: (row) => <Count value={row.records} /> },
               ]}
             />
@@ -65,8 +65,8 @@ export function Processes({ status }: { readonly status: Asked<StatusView> }) {
               rows={data.sinks}
               rowKey={(row) => `${row.sink} ${row.topic}`}
               columns={[
-                { id: "sink", head: "Sink", cell: (row) => row.sink },
-                { id: "topic", head: "Topic", cell: (row) => row.topic },
+                { id: "sink", head: "Sink", cell: (row) => <Under name={row.sink} of={row.topic} /> },
+                { id: "topic", head: "Topic", wide: true, cell: (row) => row.topic },
                 {
                   id: "until",
                   head: "Complete to",
@@ -103,6 +103,16 @@ export function Processes({ status }: { readonly status: Asked<StatusView> }) {
         </Loaded>
       </Part>
     </div>
+  );
+}
+
+/** A name, and below it, where there is no column for that, what it is of. */
+function Under({ name, of }: { readonly name: string; readonly of: string }) {
+  return (
+    <>
+      {name}
+      <span className="block text-xs text-soft md:hidden">{of}</span>
+    </>
   );
 }
 

@@ -2,7 +2,9 @@ import { CircleAlert, CircleCheck, TriangleAlert } from "lucide-react";
 import { Link } from "wouter";
 import type { ConcernView, StatusView } from "@/api/schema";
 import type { Asked } from "@/api/useAnswer";
+import { Badge } from "@/components/Badge";
 import { cx } from "@/components/classes";
+import { Message } from "@/components/Message";
 import { Loaded, Skeleton } from "@/components/states";
 import { useView } from "@/lib/view";
 
@@ -24,6 +26,11 @@ const TOLD_IN: Readonly<Record<ConcernView["kind"], string | null>> = {
   watermark: "processes",
 };
 
+function placeOf({ kind, subject }: ConcernView): Readonly<Record<string, string | null>> {
+  const topic = kind === "dead_letters" ? subject : null;
+  return { view: TOLD_IN[kind], topic, kind: kind === "alert" ? subject : null, state: null, cursor: null };
+}
+
 /** Whether anything is wrong right now, in one line, and what it is. */
 export function Verdict({ asked }: { readonly asked: Asked<StatusView> }) {
   return (
@@ -40,14 +47,17 @@ function Known({ status }: { readonly status: StatusView }) {
     <section aria-label="Is anything wrong right now?" className={cx("rounded-lg border px-4 py-3", box)}>
       <p role="status" className={cx("flex items-start gap-2 text-[15px] font-semibold", ink)}>
         <Icon aria-hidden className="mt-0.5 size-5 shrink-0" />
-        <span className="min-w-0 break-words">{status.summary}</span>
+        <span className="min-w-0 break-words">
+          <Message text={status.summary} />
+        </span>
       </p>
-      {status.concerns.length > 1 ? (
+      {status.concerns.length > 0 ? (
         <ul aria-label="What is wrong" className="mt-2 space-y-1 pl-7 text-[13px]">
           {status.concerns.map((concern) => (
-            <li key={`${concern.kind} ${concern.severity} ${concern.subject}`}>
-              <Link href={href({ view: TOLD_IN[concern.kind], topic: concern.kind === "dead_letters" ? concern.subject : null })} className="underline decoration-dotted">
-                {concern.sentence}
+            <li key={`${concern.kind} ${concern.severity} ${concern.subject}`} className="flex items-baseline gap-2">
+              <Badge tone={concern.severity === "critical" ? "bad" : "warn"}>{concern.severity === "critical" ? "wrong" : "look at it"}</Badge>
+              <Link href={href(placeOf(concern))} className="min-w-0 break-words underline decoration-dotted">
+                <Message text={concern.sentence} />
               </Link>
             </li>
           ))}

@@ -3,9 +3,10 @@ import { Badge } from "@/components/Badge";
 import { Select } from "@/components/Select";
 import { Empty, Loaded } from "@/components/states";
 import { Table } from "@/components/Table";
+import { Unheeded } from "@/components/Unheeded";
 import { clock, exactTime } from "@/lib/format";
 import { asQuery } from "@/lib/period";
-import { useView } from "@/lib/view";
+import { type Dimension, useView } from "@/lib/view";
 import { ConversationLink } from "@/components/links";
 
 const KINDS = [
@@ -14,6 +15,8 @@ const KINDS = [
   ["commented", "With a comment"],
 ] as const;
 type Kind = (typeof KINDS)[number][0];
+
+const HEEDED: readonly Dimension[] = ["tenant", "conversation", "user"];
 
 const ASKED: Readonly<Record<Kind, Record<string, string | number | boolean>>> = {
   all: {},
@@ -25,10 +28,11 @@ const ASKED: Readonly<Record<Kind, Record<string, string | number | boolean>>> =
 export function Said() {
   const { period, filters, search, set } = useView();
   const kind = KINDS.find(([name]) => name === search.get("said"))?.[0] ?? "all";
-  const query = { ...asQuery(period), tenant: filters.tenant?.[0], conversation: filters.conversation?.[0], limit: 100, ...ASKED[kind] };
+  const query = { ...asQuery(period), ...Object.fromEntries(HEEDED.map((name) => [name, filters[name]])), limit: 100, ...ASKED[kind] };
   const asked = useAnswer("/api/v1/chat/feedback", { query });
   return (
     <>
+      <Unheeded heeded={HEEDED} several />
       <div className="flex flex-wrap items-center gap-3 px-4 pt-3 pb-1">
         <p className="text-xs text-soft">Latest first, at most 100; what was corrected is shown as it stands.</p>
         <div className="ml-auto">

@@ -5,19 +5,21 @@ import { LazyChart } from "@/components/LazyChart";
 import { Select } from "@/components/Select";
 import { Empty, Loaded } from "@/components/states";
 import { Table } from "@/components/Table";
+import { Unheeded } from "@/components/Unheeded";
 import { exactCount } from "@/lib/format";
 import { asQuery } from "@/lib/period";
-import { DIMENSION_NAMES, useView } from "@/lib/view";
+import { DIMENSION_NAMES, type Dimension, useView } from "@/lib/view";
 
 const GROUPS = ["model", "prompt_version", "tenant", "provider"] as const;
 type Group = (typeof GROUPS)[number];
+const HEEDED: readonly Dimension[] = GROUPS;
 const MOST_LINES = 8;
 
 /** How good answers were, day by day and in the whole period, by model, prompt version, tenant or provider. */
 export function Scores() {
   const { period, filters, search, set } = useView();
   const by = GROUPS.find((each) => each === search.get("by")) ?? "model";
-  const asked = { ...asQuery(period), tenant: filters.tenant?.[0], model: filters.model?.[0], provider: filters.provider?.[0], prompt_version: filters.prompt_version?.[0] };
+  const asked = { ...asQuery(period), ...Object.fromEntries(HEEDED.map((name) => [name, filters[name]])) };
   const whole = useAnswer("/api/v1/analytics/quality", { query: { ...asked, group_by: by, granularity: "none" } });
   const days = useAnswer("/api/v1/analytics/quality", { query: { ...asked, group_by: by, granularity: "day" } });
   const empty = (
@@ -27,6 +29,7 @@ export function Scores() {
   );
   return (
     <>
+      <Unheeded heeded={HEEDED} several />
       <div className="flex flex-wrap items-center gap-3 px-4 pt-3">
         <p className="text-xs text-soft">Mean score from 0 to 1 of the answers that began on a day (UTC); whole days.</p>
         <div className="ml-auto">
