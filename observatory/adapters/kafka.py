@@ -44,6 +44,10 @@ METADATA_MS = 5_000
 that is assigned then reads nothing, and so meets no error that would make it ask, until its leader asks by itself."""
 
 
+CANCELLED_STOP_S = 1.0
+"""How long a client that stops may still take once that was cancelled."""
+
+
 class _ClientOptions(TypedDict):
     bootstrap_servers: str
     security_protocol: str
@@ -142,15 +146,17 @@ class _Producer(AIOKafkaProducer):
 
 
 async def _to_the_end(stopping: Coroutine[Any, Any, None]) -> None:
-    """Waits for a client that stops. A cancellation meanwhile is raised when it has: the client itself loses it.
+    """Waits for a client that stops. A cancellation meanwhile is passed on to it, and raised whatever it does with it.
 
-    It awaits tasks of its own that it has cancelled, and takes our cancellation for theirs.
+    It awaits tasks of its own that it has cancelled, and may take our cancellation for theirs; but a broker that is
+    away would have it wait for longer than whoever cancels has time.
     """
     task = asyncio.create_task(stopping)
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait((task,))
+        task.cancel()
+        await asyncio.wait((task,), timeout=CANCELLED_STOP_S)
         raise
 
 
