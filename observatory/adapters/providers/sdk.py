@@ -154,7 +154,7 @@ class SdkProvider:
                 cast_to=httpx2.Response,
                 stream=stream,
                 stream_cls=anthropic.AsyncStream[object],
-                options={"headers": call_headers(call), "timeout": http_timeout(call)},
+                options={"headers": call_headers(call), "timeout": http_timeout(call), "max_retries": 0},
             )
         else:
             response = await self._client.post(
@@ -163,7 +163,7 @@ class SdkProvider:
                 cast_to=httpx2.Response,
                 stream=stream,
                 stream_cls=openai.AsyncStream[object],
-                options={"headers": call_headers(call), "timeout": http_timeout(call)},
+                options={"headers": call_headers(call), "timeout": http_timeout(call), "max_retries": 0},
             )
         if not isinstance(response, httpx2.Response):
             raise TypeError(f"the SDK gave a {type(response).__name__} where its raw response was asked for")
