@@ -32,6 +32,10 @@ FULL_PAUSE_S = 0.02
 LONGEST_SILENCE_S = 30.0
 """While enough waits nothing is polled, which keeps what was fetched (a paused partition would fetch it again); but a
 member of a group that polls too rarely is thrown out of it."""
+REST_S_EACH = 0.0025
+LONGEST_REST_S = 0.04
+"""After a poll no other one is made while answering what came keeps this process busy: what comes meanwhile is fetched,
+claimed, called and settled together, at a fraction of the cost. One that comes alone delays nobody."""
 RETRY_PAUSE_S = 1.0
 
 
@@ -75,7 +79,9 @@ class Intake(ConsumerRebalanceListener):
                 log.warning("poll: %r", error)
                 await asyncio.sleep(RETRY_PAUSE_S)
                 continue
+            self._consumer.pause(*self._consumer.assignment())
             await self._receive(batches)
+            await asyncio.sleep(min(sum(map(len, batches.values())) * REST_S_EACH, LONGEST_REST_S))
 
     async def close(self) -> None:
         """Commits what is finished and leaves."""
