@@ -12,10 +12,16 @@ from observatory.rules.idempotency import body_sha256
 from schemas.chat import ChatRequested
 from schemas.envelope import request_key
 
+Lane = tuple[str, str, str]
+"""Requests of one lane are answered one after the other: the turns of a conversation, repeats of a request."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Delivery:
-    """One record of `chat.requests` that could be read; `span` is that of answering it."""
+    """One record of `chat.requests` that could be read; `span` is that of answering it.
+
+    `record_key` is the key of every record about this request.
+    """
 
     request: ChatRequested
     record: Record
@@ -23,16 +29,9 @@ class Delivery:
     sha256: bytes
     published_at: datetime
     deadline: datetime
-
-    @property
-    def key(self) -> RequestKey:
-        """Tenant and request id."""
-        return self.request.tenant_id, self.request.request_id
-
-    @property
-    def record_key(self) -> str:
-        """The key of every record about this request."""
-        return self.request.conversation_id or str(self.request.request_id)
+    key: RequestKey
+    record_key: str
+    lane: Lane
 
     @property
     def traceparent(self) -> str:
@@ -44,18 +43,12 @@ class Delivery:
         """What the ids of its answers are made of."""
         return request_key(*self.key)
 
-    @property
-    def lane(self) -> tuple[str, str, str]:
-        """Requests of one lane are answered one after the other: the turns of a conversation, repeats of a request."""
-        request = self.request
-        if request.use_history and request.conversation_id is not None:
-            return "conversation", request.tenant_id, request.conversation_id
-        return "request", request.tenant_id, str(request.request_id)
-
 
 def delivery_of(request: ChatRequested, record: Record, span: Begun, default_deadline_s: float) -> Delivery:
     """Binds a request to its record. Waiting counts from the broker's append time."""
     published_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    tenant, conversation, request_id = request.tenant_id, request.conversation_id, str(request.request_id)
+    in_order = request.use_history and conversation is not None
     return Delivery(
         request=request,
         record=record,
@@ -63,6 +56,9 @@ def delivery_of(request: ChatRequested, record: Record, span: Begun, default_dea
         sha256=body_sha256(request),
         published_at=published_at,
         deadline=request.deadline or published_at + timedelta(seconds=default_deadline_s),
+        key=(tenant, request.request_id),
+        record_key=conversation or request_id,
+        lane=("conversation", tenant, str(conversation)) if in_order else ("request", tenant, request_id),
     )
 
 

@@ -5,10 +5,11 @@ sweeper of any chat worker sends it; the same event has the same id, so a repeat
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from aiokafka.structs import RecordMetadata
 from asyncpg import Record
 
 from observatory.adapters.kafka import Publisher
@@ -20,6 +21,9 @@ from schemas.calls import LlmCallRecorded
 from schemas.chat import ChatCompleted, ChatFailed
 from schemas.envelope import event_id, request_key
 from schemas.topics import CHAT_RESPONSES, LLM_CALLS
+
+Sent = asyncio.Future[RecordMetadata]
+"""Ends when the broker has acknowledged a record."""
 
 MARK_EVERY_S = 0.1
 """Marks that are not written yet when a worker dies cost one repeat each, which everybody drops; few are cheap."""
@@ -37,29 +41,25 @@ class Outbox:
             "mark outcomes", self._mark_outcomes, rest_s=MARK_EVERY_S
         )
 
-    async def call(
+    async def send_call(
         self, call_id: UUID, revision: int, started_at: datetime, record: str, key: str, traceparent: str | None
-    ) -> None:
-        """Sends one revision of a call; raises `KafkaError` when the broker does not take it."""
+    ) -> Sent:
+        """Sends one revision of a call. It, or the future, raises `KafkaError` when the broker does not take it."""
         body = published_record(record, revision, started_at)
         ce_id = event_id(call_id, LlmCallRecorded.ce_type, revision)
         sent = await self._publisher.publish_bytes(LLM_CALLS, key, LlmCallRecorded, body, ce_id, traceparent)
-        await sent
-        self._published_calls.submit((call_id, revision))
+        return _then(sent, lambda: self._published_calls.submit((call_id, revision)))
 
-    async def outcome(self, request: RequestKey, state: str, body: str, key: str, traceparent: str | None) -> None:
-        """Sends the outcome of a request; raises `KafkaError` when the broker does not take it."""
-        await self.repeat_outcome(request, state, body, key, traceparent)
-        self._published_outcomes.submit(request)
+    async def send_outcome(self, request: RequestKey, state: str, body: str, key: str, traceparent: str | None) -> Sent:
+        """Sends the outcome of a request. It, or the future, raises `KafkaError` when the broker does not take it."""
+        sent = await self._repeat(request, state, body, key, traceparent)
+        return _then(sent, lambda: self._published_outcomes.submit(request))
 
     async def repeat_outcome(
         self, request: RequestKey, state: str, body: str, key: str, traceparent: str | None
     ) -> None:
         """Answers a request that was sent again with what it was answered before."""
-        event: type[Event] = ChatCompleted if state == "completed" else ChatFailed
-        ce_id = event_id(request_key(*request), event.ce_type)
-        sent = await self._publisher.publish_bytes(CHAT_RESPONSES, key, event, body.encode(), ce_id, traceparent)
-        await sent
+        await (await self._repeat(request, state, body, key, traceparent))
 
     async def sweep(self, older_than: timedelta) -> None:
         """Sends what has waited that long for a worker that is gone.
@@ -67,9 +67,9 @@ class Outbox:
         Raises an `ExceptionGroup` of what could not be sent; one that the broker refuses keeps no other back.
         """
         calls, outcomes = await self._journal.unpublished(older_than)
-        sends = [self.call(*(row[name] for name in _CALL_COLUMNS)) for row in calls]
+        sends = [self.send_call(*(row[name] for name in _CALL_COLUMNS)) for row in calls]
         sends += [self._swept_outcome(row) for row in outcomes]
-        results = await asyncio.gather(*sends, return_exceptions=True)
+        results = await asyncio.gather(*map(_acknowledged, sends), return_exceptions=True)
         if errors := [result for result in results if isinstance(result, Exception)]:
             raise ExceptionGroup("not published", errors)
 
@@ -78,9 +78,14 @@ class Outbox:
         await self._published_calls.drain()
         await self._published_outcomes.drain()
 
-    async def _swept_outcome(self, row: Record) -> None:
+    async def _swept_outcome(self, row: Record) -> Sent:
         key = (row["tenant_id"], row["request_id"])
-        await self.outcome(key, row["state"], row["outcome"], row["record_key"], row["traceparent"])
+        return await self.send_outcome(key, row["state"], row["outcome"], row["record_key"], row["traceparent"])
+
+    async def _repeat(self, request: RequestKey, state: str, body: str, key: str, traceparent: str | None) -> Sent:
+        event: type[Event] = ChatCompleted if state == "completed" else ChatFailed
+        ce_id = event_id(request_key(*request), event.ce_type)
+        return await self._publisher.publish_bytes(CHAT_RESPONSES, key, event, body.encode(), ce_id, traceparent)
 
     async def _mark_calls(self, revisions: Sequence[tuple[UUID, int]]) -> list[None]:
         # One row may stand once only in a statement: of two revisions of a call the higher says it all.
@@ -91,6 +96,21 @@ class Outbox:
     async def _mark_outcomes(self, keys: Sequence[RequestKey]) -> list[None]:
         await self._journal.mark_outcomes_published(set(keys))
         return [None] * len(keys)
+
+
+async def _acknowledged(sending: Coroutine[None, None, Sent]) -> None:
+    await (await sending)
+
+
+def _then(sent: Sent, note: Callable[[], object]) -> Sent:
+    """Has `note` called once the broker has acknowledged it."""
+
+    def acknowledged(future: Sent) -> None:
+        if not future.cancelled() and future.exception() is None:
+            note()
+
+    sent.add_done_callback(acknowledged)
+    return sent
 
 
 _CALL_COLUMNS = ("call_id", "revision", "started_at", "record", "record_key", "traceparent")

@@ -8,9 +8,7 @@ from collections import deque
 from itertools import count
 
 from observatory.adapters.postgres.journal import RequestKey
-from workers.chat.delivery import Delivery
-
-Lane = tuple[str, str, str]
+from workers.chat.delivery import Delivery, Lane
 
 SAME_REQUEST_PAUSE_S = 0.2
 

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
 from datetime import UTC, datetime
 
 import orjson
@@ -87,7 +86,7 @@ class Settler:
         settled = await self._commits.submit(Settlement(call, outcome))
         work.timeline.step("settle", ended_at, time.monotonic())
         try:
-            await asyncio.gather(*self._sends(work, call, outcome, settled))
+            await self._send(work, call, outcome, settled)
         except KafkaError as problem:
             # The journal's rows stay open: the sweeper sends them when the broker is back.
             log.warning("not published yet: %r", problem, extra={"request_id": str(work.request.request_id)})
@@ -96,16 +95,16 @@ class Settler:
             OUTCOMES.labels(outcome.state if settled.finished else "discarded").inc()
         return settled.finished
 
-    def _sends(
-        self, work: Work, call: CallSettlement | None, outcome: Outcome | None, settled: Settled
-    ) -> list[Coroutine[None, None, None]]:
-        sends, delivery = [], work.delivery
+    async def _send(self, work: Work, call: CallSettlement | None, outcome: Outcome | None, settled: Settled) -> None:
+        """Sends both at once. Raises `KafkaError` when one of them is not acknowledged."""
+        sent, delivery = [], work.delivery
         key, trace = delivery.record_key, delivery.traceparent
         if outcome is not None and settled.finished:
-            sends.append(self._outbox.outcome(delivery.key, outcome.state, outcome.body, key, trace))
+            sent.append(await self._outbox.send_outcome(delivery.key, outcome.state, outcome.body, key, trace))
         if call is not None and settled.revision is not None and settled.started_at is not None:
-            sends.append(self._outbox.call(call.call_id, settled.revision, settled.started_at, call.record, key, trace))
-        return sends
+            known = (call.call_id, settled.revision, settled.started_at, call.record)
+            sent.append(await self._outbox.send_call(*known, key, trace))
+        await asyncio.gather(*sent)
 
 
 def _call(work: Work, provider: LLMProvider, result: AttemptResult) -> CallSettlement:
