@@ -28,6 +28,7 @@ from schemas.metrics import MetricsWindow
 from schemas.topics import METRICS_LIVE, PROVIDER_HEALTH, Topic
 from streams.anomalies import windows_of
 from streams.leading import LOCK
+from tests.forking import Program
 from tests.streams.engine.ground import StreamGround
 from tests.streams.windows import WindowRows
 
@@ -66,7 +67,7 @@ async def two_workers(ground: StreamGround) -> AsyncIterator["Leading"]:
     finally:
         for worker in leading.workers.values():
             worker.terminate()
-        await asyncio.gather(*(worker.wait() for worker in leading.workers.values()))
+        await asyncio.gather(*(worker.ended() for worker in leading.workers.values()))
 
 
 @dataclass
@@ -74,10 +75,10 @@ class Leading:
     """Two stream workers, of which one leads."""
 
     ground: StreamGround
-    workers: dict[int, asyncio.subprocess.Process]
+    workers: dict[int, Program]
 
     async def start(self, number: int) -> None:
-        self.workers[number] = await self.ground.worker_process(number, OBSERVATORY_ANOMALY_WARM_UP_S=str(WARM_UP_S))
+        self.workers[number] = self.ground.worker_process(number, OBSERVATORY_ANOMALY_WARM_UP_S=str(WARM_UP_S))
 
     async def kill_leader(self) -> None:
         """And starts it again."""
@@ -89,7 +90,7 @@ class Leading:
         )
         number = int(leader.removesuffix("-leader")[-1])
         self.workers[number].send_signal(signal.SIGKILL)
-        await self.workers[number].wait()
+        await self.workers[number].ended()
         await self.start(number)
 
 

@@ -62,7 +62,7 @@ async def site(stack: LiveStack) -> AsyncIterator[Site]:
 def browser_path() -> Path:
     """Chromium, which `make test` installs."""
     found = locations.browser()
-    assert found is not None, "Chromium is missing: python3 infra/native/install.py --browser"
+    assert found is not None, "Chromium is missing: make tools"
     return found
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +16,8 @@ from streams.engine.comparison import FoldComparison, compare
 from streams.engine.fold import Relay
 from streams.engine.states import AnyFold
 from streams.folds.catalogue import FOLDS, RELAYS
+from tests import forking
+from tests.forking import Program
 from tests.streams.ledger.ground import Ground
 
 
@@ -35,7 +36,7 @@ class StreamGround(Ground):
             stop.set()
             await task
 
-    async def worker_process(self, number: int = 1, **settings: str) -> asyncio.subprocess.Process:
+    def worker_process(self, number: int = 1, **settings: str) -> Program:
         """A stream worker as a process, with these variables besides, which the test has to end."""
         environment = {
             **os.environ,
@@ -46,7 +47,7 @@ class StreamGround(Ground):
             "OBSERVATORY_INSTANCE": f"streams-test-{number}",
             **settings,
         }
-        return await asyncio.create_subprocess_exec(sys.executable, "-m", "streams.app", env=environment)
+        return forking.start("streams.app", environment)
 
     async def until_streamed(self, folds: Sequence[AnyFold] = FOLDS, relays: Sequence[Relay] = ()) -> None:
         """Returns when every fold has applied all that is in its topics now, after what the relays send on."""

@@ -14,6 +14,7 @@ from observatory.adapters.postgres.pool import open_pool
 from schemas.feedback import FeedbackGiven
 from schemas.topics import FEEDBACK_GIVEN
 from streams.folds.catalogue import FOLDS, RELAYS
+from tests.forking import Program
 from tests.stack import LiveStack, live_stack
 from tests.streams.engine.ground import StreamGround
 from tests.streams.ledger.calls import NOW, Body, call
@@ -42,13 +43,13 @@ class Supervised:
 
     def __init__(self, ground: StreamGround, number: int) -> None:
         self._ground, self._number = ground, number
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Program | None = None
         self._task = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
         while True:
-            self._process = await self._ground.worker_process(self._number)
-            await self._process.wait()
+            self._process = self._ground.worker_process(self._number)
+            await self._process.ended()
 
     def kill(self) -> None:
         if self._process and self._process.returncode is None:
@@ -58,7 +59,7 @@ class Supervised:
         self._task.cancel()
         if self._process and self._process.returncode is None:
             self._process.terminate()
-            await self._process.wait()
+            await self._process.ended()
 
 
 async def test_every_state_equals_its_fold_when_workers_broker_and_database_are_killed(

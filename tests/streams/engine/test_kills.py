@@ -20,7 +20,7 @@ async def test_states_equal_their_folds_whatever_is_killed(ground: StreamGround)
     randomness = random.Random(11)
     calls: list[Body] = []
     traces: list[SpansReceived] = []
-    workers = [await ground.worker_process(number) for number in (1, 2)]
+    workers = [ground.worker_process(number) for number in (1, 2)]
     try:
         for turn in range(ROUNDS):
             new = [call() for _ in range(CALLS)]
@@ -35,14 +35,14 @@ async def test_states_equal_their_folds_whatever_is_killed(ground: StreamGround)
             await asyncio.sleep(randomness.uniform(0.2, 1.5))  # so that the kill falls at another moment each time
             victim = turn % 2
             workers[victim].send_signal(signal.SIGKILL)
-            await workers[victim].wait()
-            workers[victim] = await ground.worker_process(victim + 1)
+            await workers[victim].ended()
+            workers[victim] = ground.worker_process(victim + 1)
         await ground.until_streamed()
         compared = await ground.compared()
     finally:
         for worker in workers:
             worker.terminate()
-        await asyncio.gather(*(worker.wait() for worker in workers))
+        await asyncio.gather(*(worker.ended() for worker in workers))
     assert [one.examples for one in compared.values() if not one.ok] == []
     assert compared["recent_calls"].equal == len(calls)
     assert compared["conversations"].equal == len(calls), "each call has a conversation of its own"

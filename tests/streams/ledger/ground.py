@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,7 +14,9 @@ from observatory.adapters.postgres.pool import Pool, open_pool
 from observatory.adapters.settings import KafkaSettings, Settings
 from schemas.topics import LLM_CALLS
 from streams.ledger.__main__ import SINK, main
+from tests import forking
 from tests.databases import new_database, new_empty_database
+from tests.forking import Program
 from tests.streams.ledger.calls import CE_TYPE, TOKENS, Body, Sums, encode
 
 PATIENCE_S = 40.0
@@ -129,9 +130,9 @@ class Ground:
             stop.set()
             await task
 
-    async def ledger_process(self) -> asyncio.subprocess.Process:
+    def ledger_process(self) -> Program:
         """The ledger as a process, which the test has to end."""
-        return await asyncio.create_subprocess_exec(sys.executable, "-m", "streams.ledger", env=self._environment())
+        return forking.start("streams.ledger", self._environment())
 
     def _environment(self) -> Mapping[str, str]:
         return {

@@ -48,18 +48,18 @@ async def test_an_adjustment_sent_again_in_whatever_partition_counts_once(ground
 
 async def test_the_ledger_killed_in_the_middle_applies_each_adjustment_once(ground: Ground) -> None:
     bodies, calls = [adjusted() for _ in range(600)], [call() for _ in range(600)]
-    process = await ground.ledger_process()
+    process = ground.ledger_process()
     for start in range(0, 600, 50):
         await ground.produce(bodies[start : start + 50], ce_type=CE_TYPE)
         await ground.produce(calls[start : start + 50])
         if start == 300:
             await ground.until(lambda: some_are_there(ground))
             process.send_signal(signal.SIGKILL)
-            await process.wait()
-            process = await ground.ledger_process()
+            await process.ended()
+            process = ground.ledger_process()
     await ground.until_applied()
     process.terminate()
-    await asyncio.wait_for(process.wait(), 30)
+    await asyncio.wait_for(process.ended(), 30)
     assert {row[0] for row in await stored(ground)} == {body["adjustment_id"] for body in bodies}
     assert await ground.facts() == await ground.rollups() == expected_sums(calls)
 

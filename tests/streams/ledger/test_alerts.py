@@ -186,7 +186,7 @@ async def test_the_ledger_killed_again_and_again_raises_each_alert_once(ground: 
         await Budgets(ground.pool).create(budget(name, "user", name, limit="1"))
     for step, name in enumerate(names):
         await ground.produce(costs("0.7", "0.4", user_id=name) * 2)
-        process = await ground.ledger_process()
+        process = ground.ledger_process()
 
         async def some(least: int = step) -> bool:
             return int(await ground.pool.fetchval("SELECT count(*) FROM ledger.alerts")) > 3 * least
@@ -194,9 +194,9 @@ async def test_the_ledger_killed_again_and_again_raises_each_alert_once(ground: 
         if step % 3 == 0:
             await ground.until(some)
         else:
-            await asyncio.wait([asyncio.create_task(process.wait())], timeout=1.0 + 0.15 * step)
+            await asyncio.wait([asyncio.create_task(process.ended())], timeout=1.0 + 0.15 * step)
         process.send_signal(signal.SIGKILL)
-        await process.wait()
+        await process.ended()
     async with ground.ledger(), ground.ledger(group="another"):
         expected: dict[tuple[str, str | None], bool] = {
             (name, threshold): True for name in names for threshold in ("0.5", "0.8", "1")

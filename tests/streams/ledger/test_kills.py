@@ -39,7 +39,7 @@ async def test_the_ledger_killed_again_and_again_under_load_books_each_call_once
     bodies = revisions(9_000, seed=1)
     step = len(bodies) // KILLS
     for number in range(KILLS):
-        process = await ground.ledger_process()
+        process = ground.ledger_process()
         before = await applied(ground)
         await ground.produce(bodies[number * step : (number + 1) * step])
 
@@ -48,7 +48,7 @@ async def test_the_ledger_killed_again_and_again_under_load_books_each_call_once
 
         await ground.until(some_more)
         process.send_signal(signal.SIGKILL)
-        await process.wait()
+        await process.ended()
     await ground.produce(bodies[KILLS * step :])
     async with ground.ledger():
         await assert_booked(ground, bodies)
