@@ -41,22 +41,34 @@ WITH units AS (
          CASE WHEN ratings > 0 THEN rating_millionths / 1000000 / ratings END AS feedback
     FROM units
 )
-SELECT variant_id, count(*) FILTER (WHERE counts) AS exposed, count(*) FILTER (WHERE NOT counts) AS young,
+SELECT variant_id, coalesce(sum(units) FILTER (WHERE counts), 0)::bigint AS exposed,
+       coalesce(sum(units) FILTER (WHERE NOT counts), 0)::bigint AS young,
        coalesce(sum(requests) FILTER (WHERE counts), 0)::bigint AS requests,
        coalesce(sum(calls) FILTER (WHERE counts), 0)::bigint AS calls,
        coalesce(sum(cost_usd) FILTER (WHERE counts), 0) AS cost_usd,
-       count(*) FILTER (WHERE counts AND unpriced_calls > 0) AS unpriced_units,
-       count(cost) FILTER (WHERE counts) AS cost_units,
-       coalesce(sum(cost) FILTER (WHERE counts), 0) AS cost_total,
-       coalesce(sum(cost * cost) FILTER (WHERE counts), 0) AS cost_squares,
-       count(latency) FILTER (WHERE counts) AS latency_units,
-       coalesce(sum(latency) FILTER (WHERE counts), 0) AS latency_total,
-       coalesce(sum(latency * latency) FILTER (WHERE counts), 0) AS latency_squares,
-       count(errors) FILTER (WHERE counts) AS errors_units,
-       coalesce(sum(errors) FILTER (WHERE counts), 0) AS errors_total,
-       coalesce(sum(errors * errors) FILTER (WHERE counts), 0) AS errors_squares,
-       count(feedback) FILTER (WHERE counts) AS feedback_units,
-       coalesce(sum(feedback) FILTER (WHERE counts), 0) AS feedback_total,
-       coalesce(sum(feedback * feedback) FILTER (WHERE counts), 0) AS feedback_squares
-  FROM valued
- GROUP BY variant_id;
+       coalesce(sum(unpriced_units) FILTER (WHERE counts), 0)::bigint AS unpriced_units,
+       coalesce(sum(cost_units) FILTER (WHERE counts), 0)::bigint AS cost_units,
+       coalesce(sum(cost_total) FILTER (WHERE counts), 0) AS cost_total,
+       coalesce(sum(cost_squares) FILTER (WHERE counts), 0) AS cost_squares,
+       coalesce(sum(latency_units) FILTER (WHERE counts), 0)::bigint AS latency_units,
+       coalesce(sum(latency_total) FILTER (WHERE counts), 0) AS latency_total,
+       coalesce(sum(latency_squares) FILTER (WHERE counts), 0) AS latency_squares,
+       coalesce(sum(errors_units) FILTER (WHERE counts), 0)::bigint AS errors_units,
+       coalesce(sum(errors_total) FILTER (WHERE counts), 0) AS errors_total,
+       coalesce(sum(errors_squares) FILTER (WHERE counts), 0) AS errors_squares,
+       coalesce(sum(feedback_units) FILTER (WHERE counts), 0)::bigint AS feedback_units,
+       coalesce(sum(feedback_total) FILTER (WHERE counts), 0) AS feedback_total,
+       coalesce(sum(feedback_squares) FILTER (WHERE counts), 0) AS feedback_squares
+  FROM (
+    -- Two rows a variant: nothing is asked of each unit that can be asked of these.
+    SELECT variant_id, counts, count(*) AS units, sum(requests) AS requests, sum(calls) AS calls,
+           sum(cost_usd) AS cost_usd, count(*) FILTER (WHERE unpriced_calls > 0) AS unpriced_units,
+           count(cost) AS cost_units, sum(cost) AS cost_total, sum(cost * cost) AS cost_squares,
+           count(latency) AS latency_units, sum(latency) AS latency_total, sum(latency * latency) AS latency_squares,
+           count(*) AS errors_units, sum(errors) AS errors_total, sum(errors * errors) AS errors_squares,
+           count(feedback) AS feedback_units, sum(feedback) AS feedback_total,
+           sum(feedback * feedback) AS feedback_squares
+      FROM valued
+     GROUP BY variant_id, counts
+  ) AS grouped
+ GROUP BY variant_id
