@@ -11,7 +11,8 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-Count = Annotated[int, Field(ge=0, le=256)]
+MOST_PROCESSES = 256
+Count = Annotated[int, Field(ge=0, le=MOST_PROCESSES)]
 Seconds = Annotated[float, Field(gt=0)]
 
 NATIVE_SIMULATOR_URL = "http://127.0.0.1:8090"

@@ -166,7 +166,9 @@ def _covers(budget: Budget) -> str:
 
 def _print_table(views: Sequence[BudgetView]) -> None:
     titles = ["budget", "covers", "period", "kind", "limit $", "spent $", "held $", "left $", "$ an hour", "forecast $"]
-    rows = table([*titles, "resets at"], left=4)
+    rows = table(
+        [*titles, "resets at"], left=4, expendable=("$ an hour", "resets at", "period", "forecast $", "covers", "kind")
+    )
     for view in views:
         budget, style = view.budget, "red" if view.left_usd <= 0 else None
         add_row(

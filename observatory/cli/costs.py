@@ -28,6 +28,8 @@ from observatory.cli.outside import database, settings
 from observatory.rules.money import MONEY
 from schemas.topics import LLM_CALLS
 
+_EXPENDABLE = ("ttft p50", "ttft p95", "p50 ms", "cached", "tokens in", "tokens out", "p95 ms", "errors")
+
 
 async def costs(
     *,
@@ -124,7 +126,7 @@ def _table(
     query: CostQuery, rows: list[CostRow], total: CostRow, adjusted: Adjustments, with_adjustments: Decimal
 ) -> Table:
     columns = [query.by, "calls", "errors", "unpriced", "tokens in", "cached", "tokens out", "cost $", "estimated $"]
-    result = table([*columns, "p50 ms", "p95 ms", "ttft p50", "ttft p95"])
+    result = table([*columns, "p50 ms", "p95 ms", "ttft p50", "ttft p95"], expendable=_EXPENDABLE)
     for row in rows:
         add_row(result, *_cells(row, row.key))
     result.add_section()

@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 from cyclopts import App, Group, Parameter
 
+from observatory.cli.consoles import Output
 from observatory.cli.problems import Problem, wrong_usage
 
 HELP = """Chat requests as events, and what they cost.
@@ -69,6 +70,7 @@ def build(chosen: str | None) -> App:
         default_parameter=Parameter(negative=()),
         result_action="return_int_as_exit_code_else_zero",
         suppress_keyboard_interrupt=False,
+        console=Output(),
     )
     for position, (title, commands) in enumerate(COMMANDS.items()):
         group = Group(title, sort_key=position)

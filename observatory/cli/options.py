@@ -19,8 +19,8 @@ AtMost = Annotated[int, Parameter(help="How many at most.", validator=Number(gte
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _MONTH = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$")
 _DURATION = re.compile(r"^([0-9]+(?:\.[0-9]+)?)([smhdw])$")
-_LONGEST_S = 100 * 365 * 86_400
-_FIRST_YEAR, _LAST_YEAR = 1900, 2500
+_LONGEST_S = 50 * 365 * 86_400
+_FIRST_YEAR, _LAST_YEAR = 1970, 2500
 
 
 def parse_duration(text: str) -> timedelta:
@@ -30,7 +30,7 @@ def parse_duration(text: str) -> timedelta:
         raise wrong_usage(f"{text!r} is no duration; write for example 30s, 15m, 2h or 7d")
     seconds = float(match[1]) * _UNITS[match[2]]
     if seconds > _LONGEST_S:
-        raise wrong_usage(f"{text!r} is longer than a hundred years")
+        raise wrong_usage(f"{text!r} is longer than fifty years")
     return timedelta(seconds=seconds)
 
 

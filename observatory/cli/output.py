@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from observatory.cli.consoles import Output
+from observatory.cli.fitting import FittingTable
 from schemas.base import decimal_text, rfc3339
 
 PIPED_WIDTH = 400
@@ -26,7 +28,7 @@ def stdout() -> Console:
     """Where tables go. Piped, they keep their full width; what the encoding lacks becomes a question mark."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    return Output(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def stderr() -> Console:
@@ -75,9 +77,12 @@ def _text(value: Value) -> str:
     return str(_plain(value)) if isinstance(value, Decimal | date | UUID) else str(value)
 
 
-def table(columns: Sequence[str], *, left: int = 1, title: str | None = None) -> Table:
-    """An empty table; the first `left` columns are texts, the others numbers."""
-    result = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+def table(columns: Sequence[str], *, left: int = 1, title: str | None = None, expendable: Sequence[str] = ()) -> Table:
+    """An empty table; the first `left` columns are texts, the others numbers.
+
+    The `expendable` ones may be left out where there is no room, the first ones first.
+    """
+    result = FittingTable(title=title, expendable=expendable)
     for position, name in enumerate(columns):
         numeric = position >= left
         result.add_column(name, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")

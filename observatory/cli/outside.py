@@ -60,6 +60,8 @@ def database_problems(url: str) -> Iterator[None]:
         raise Problem(f"{place}: {describe(error)}; 'observatory migrate' creates the tables") from error
     except TRANSIENT as error:
         raise Problem(f"{place} does not answer: {describe(error)}; {START}") from error
+    except asyncpg.DataError as error:
+        raise wrong_usage(f"{place} has no place for a value that was given: {describe(error)}") from error
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         raise Problem(f"{place} refuses us: {describe(error)}") from error
     except asyncpg.InvalidCatalogNameError as error:

@@ -16,6 +16,7 @@ from observatory.rules.pricing import Rates
 from schemas.base import decimal_text
 
 _BUCKETS = tuple(name.removesuffix(PRICE_SUFFIX) for name in PRICE_FIELDS)
+_EXPENDABLE = (*reversed(_BUCKETS[2:]), "recorded", "version", "to", "from")
 _OF_A_LIST = ("list_position", "list_match")
 
 
@@ -31,7 +32,7 @@ def row_json(book: PriceBook, recorded: RecordedRow) -> dict[str, object]:
 def rows_table(book: PriceBook, rows: Iterable[RecordedRow], *, recorded: bool = False) -> Table:
     """Prices in US dollars for a million tokens."""
     columns = ["provider", "model", "for", "tier", "from", "to", "version", *(["recorded"] if recorded else [])]
-    result = table([*columns, "above", *_BUCKETS], left=len(columns))
+    result = table([*columns, "above", *_BUCKETS], left=len(columns), expendable=_EXPENDABLE)
     for one in rows:
         row, version = one.row, book.version_of(one.version)
         prices = ["withdrawn"] if row.withdrawn else [getattr(row, name) for name in PRICE_FIELDS]
@@ -65,7 +66,8 @@ def _in_order(rates: Rates) -> list[Decimal | None]:
 
 def rates_table(rates: Rates, price_version: str) -> Table:
     """One line for each tier."""
-    result = table(["above tokens", *_BUCKETS], left=0, title=f"{price_version}, $ for a million tokens")
+    title = f"{price_version}, $ for a million tokens"
+    result = table(["above tokens", *_BUCKETS], left=0, title=title, expendable=_EXPENDABLE)
     for above, tier in ((0, rates), *rates.tiers):
         add_row(result, above, *_flat(tier).values())
     return result

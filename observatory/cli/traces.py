@@ -24,6 +24,8 @@ from observatory.rules.waterfall import Line, waterfall
 from schemas.http_traces import MAX_SPANS_PAGE
 
 BAR = 40
+ROOMY = 110
+"""Columns of a terminal in which the whole bar leaves room for the rest."""
 MOST_LINES = 200
 
 traces = App(
@@ -126,7 +128,11 @@ def _amount(text: str | None) -> Decimal | None:
 
 
 def _list(found: Sequence[StoredTrace]) -> Table:
-    rows = table(["started", "trace", "root", "ms", "spans", "errors", "calls", "cost USD"], left=3)
+    rows = table(
+        ["started", "trace", "root", "ms", "spans", "errors", "calls", "cost USD"], left=3,
+        expendable=("calls", "spans", "errors", "started"),
+    )  # fmt: skip
+    rows.columns[1].no_wrap = True
     for stored in found:
         trace, sums = stored.trace, stored.trace.sums
         add_row(
@@ -143,7 +149,7 @@ def _show(stored: StoredTrace, linked: Sequence[LinkedSpan], limit: int) -> None
     out.print(_heading(stored), markup=False)
     for line in _note(trace, outlines, shape):
         out.print(line, markup=False)
-    lines = list(waterfall(outlines, shape, BAR))
+    lines = list(waterfall(outlines, shape, BAR if out.width >= ROOMY else BAR // 2))
     out.print(_waterfall(lines[:limit], linked))
     if len(lines) > limit:
         stderr().print(f"Only the first {limit} of {len(lines)} spans are shown (--limit).")
@@ -176,7 +182,11 @@ def _note(trace: Trace, outlines: dict[str, Outline], shape: Shape) -> list[str]
 
 
 def _waterfall(lines: Sequence[Line], linked: Sequence[LinkedSpan]) -> Table:
-    rows = table(["span", "service", "", "ms", "waited for", "cost USD"], left=3)
+    rows = table(
+        ["span", "service", "", "ms", "waited for", "cost USD"],
+        left=3,
+        expendable=("waited for", "cost USD", "service"),
+    )
     rows.columns[2].no_wrap = True
     for line in lines:
         span = line.span

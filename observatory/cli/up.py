@@ -11,10 +11,11 @@ from typing import Annotated
 
 import orjson
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from infra.native import stack
 from infra.native.locations import NotInstalled
-from observatory.adapters.settings import Settings
+from observatory.adapters.settings import MOST_PROCESSES, Settings
 from observatory.cli.migrate import migrate_all
 from observatory.cli.options import Json
 from observatory.cli.output import add_row, print_json, stderr, stdout, table
@@ -45,7 +46,10 @@ class Timings:
 
 async def up(
     *,
-    chat_workers: Annotated[int | None, Parameter(help="How many; else OBSERVATORY_CHAT_WORKERS, else 2.")] = None,
+    chat_workers: Annotated[
+        int | None,
+        Parameter(help="How many; else OBSERVATORY_CHAT_WORKERS, else 2.", validator=Number(gte=0, lte=MOST_PROCESSES)),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Start the stack and return when everything answers; quick when it runs already.

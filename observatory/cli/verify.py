@@ -144,7 +144,11 @@ def _print(proof: Proof) -> None:
     for name, leg in proof.legs.items():
         _add_leg(legs, name, leg)
     out.print(legs)
-    models = table(["provider", "model", "calls", "billed $", "attempts $", "facts $", "rollups $"], left=2)
+    models = table(
+        ["provider", "model", "calls", "billed $", "attempts $", "facts $", "rollups $"],
+        left=2,
+        expendable=("attempts $", "facts $"),
+    )
     for row in proof.by_model:
         costs = [sums["cost_usd"] if isinstance(sums := row.get(name), dict) else sums for name in proof.legs]
         facts = row["facts"]

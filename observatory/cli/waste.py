@@ -64,7 +64,10 @@ def _figures(row: WasteRow) -> dict[str, object]:
 
 
 def _table(by: str, rows: list[WasteRow], total: WasteRow) -> Table:
-    result = table([by, "calls", "cost $", "estimated $", "unpriced", "retried $", "fallback $", "given up $"])
+    result = table(
+        [by, "calls", "cost $", "estimated $", "unpriced", "retried $", "fallback $", "given up $"],
+        expendable=("unpriced", "estimated $"),
+    )
     for row in rows:
         add_row(result, *_cells(row, row.key))
     result.add_section()

@@ -1,11 +1,13 @@
 """The command line as a whole: quick help, clear refusals, exit codes. Nothing runs behind it here."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
 from observatory.cli.main import COMMANDS, run
+from observatory.cli.output import stdout, table
 from tests.observatory.cli.conftest import CHECKOUT, run_cli
 
 NOWHERE = {
@@ -83,10 +85,10 @@ async def test_status_says_what_it_can_when_everything_is_away() -> None:
         (("dlq", "show", "nope"), "there is no topic"),
         (("costs", "--by", "colour"), "colour"),
         (("nonsense",), "nonsense"),
-        (("costs", "--since", "99999999999d"), "longer than a hundred years"),
+        (("costs", "--since", "99999999999d"), "longer than fifty years"),
         (("costs", "--since", "0001-01-01T00:00:00+14:00"), "not between the years"),
         (("costs", "--groups", "0"), "Must be >= 1"),
-        (("publish", "Hello", "--wait", "--timeout", "9" * 400 + "w"), "longer than a hundred years"),
+        (("publish", "Hello", "--wait", "--timeout", "9" * 400 + "w"), "longer than fifty years"),
         (("publish", "broken \udcff text"), "no UTF-8 text: 'broken \\udcff text'"),
         (("traces", "list", "--min-ms", "nan"), "--min-ms"),
         (("traces", "list", "--min-cost", "1e999999999"), "is no amount"),
@@ -96,6 +98,7 @@ async def test_status_says_what_it_can_when_everything_is_away() -> None:
         (("prices", "import", "/nowhere/prices"), "and there is no such file"),
         (("reprice", "--file", "/nowhere/prices.csv"), "No such file"),
         (("load", "--users", "0"), "Must be >= 1"),
+        (("up", "--chat-workers", "1000"), "Must be <= 256"),
         (("chaos", "--kills", "-1"), "Must be >= 0"),
     ],
 )
@@ -107,6 +110,28 @@ def test_wrong_usage_is_exit_code_2_and_says_what_is_wrong(
     assert exit_code(arguments) == 2
     printed = capsys.readouterr()
     assert says in printed.out + printed.err
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("costs", "--help"), ("down", "--help")])
+def test_a_reader_that_goes_away_is_no_failure(arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "observatory.cli.main", *arguments]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
+
+
+def test_a_table_whose_reader_has_gone_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as nobody:
+        monkeypatch.setattr(sys, "stdout", nobody)
+        with pytest.raises(BrokenPipeError):
+            stdout().print(table(["model"]))
+        monkeypatch.undo()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), write)
 
 
 def exit_code(arguments: tuple[str, ...]) -> object:
