@@ -98,6 +98,9 @@ class CallFields(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     experiment_unit: Name | None = None
 
 
+_FREE_TEXTS = ("provider_response_id", "error_type", "price_version", "service_tier", "region")
+"""Besides the values of tags, the texts in which the schema allows every character."""
+
 _PLAIN_FIELDS = CallFields.__struct_fields__.index("tags")
 _NO_USAGE = (None,) * len(UsageFields.__struct_fields__)
 _NO_LATENCY = (None,) * len(LatencyFields.__struct_fields__)
@@ -143,10 +146,17 @@ def _judged_by_schema(record: Record) -> CallFields:
         call = _decode(event.to_json())
     except msgspec.ValidationError as error:
         raise Unreadable(str(error)) from error
-    texts = (call.provider_response_id, call.error_type, call.price_version, call.service_tier, call.region)
-    if any("\0" in text for text in (*texts, *(call.tags or {}).values()) if text):
-        raise Unreadable("a text holds the character NUL")
-    return call
+    return _without_nul(call)
+
+
+def _without_nul(call: CallFields) -> CallFields:
+    """PostgreSQL has no place for the character NUL, and a call that was paid is booked whatever its texts hold."""
+    found: dict[str, object] = {
+        name: text.replace("\0", "\ufffd") for name in _FREE_TEXTS if "\0" in (text := getattr(call, name) or "")
+    }
+    if any("\0" in value for value in (call.tags or {}).values()):
+        found["tags"] = {name: value.replace("\0", "\ufffd") for name, value in (call.tags or {}).items()}
+    return msgspec.structs.replace(call, **found) if found else call
 
 
 def _fact(call: CallFields, record: Record, retention_days: int) -> Fact:

@@ -34,7 +34,7 @@ SELECT coalesce(response_id, call_id::text) AS id, array_agg(place ORDER BY e.ct
 -- Attempts that the export may settle, each with every row of it. $1: provider; $2, $3: from (included) and until when.
 WITH unsettled AS MATERIALIZED (
   SELECT call_id, status, revision, started_at, provider, record, record_key, traceparent,
-         record::json ->> 'provider_response_id' AS known_response_id
+         replace(record, '\u0000', '\ufffd')::json ->> 'provider_response_id' AS known_response_id
     FROM journal.attempts
    WHERE started_at >= $2 AND started_at < $3 AND provider = $1
      AND ((cost_state = 'estimated' AND status <> 'started') OR status = 'not_sent')

@@ -41,8 +41,8 @@ WITH attempts AS (
            OR (a.cost_state = 'settled' AND a.status = 'error' AND coalesce(u.error_type, '') = 'connection_error') AS unreached
     FROM journal.attempts a
     LEFT JOIN LATERAL (
-      SELECT u.*, a.record::json ->> 'error_type' AS error_type
-        FROM json_to_record(a.record::json -> 'usage') AS u (
+      SELECT u.*, said ->> 'error_type' AS error_type
+        FROM (SELECT replace(a.record, '\u0000', '\ufffd')::json AS said) AS r, json_to_record(said -> 'usage') AS u (
           uncached_input_tokens bigint, cache_read_tokens bigint, cache_write_5m_tokens bigint,
           cache_write_1h_tokens bigint, output_tokens bigint)) AS u ON true
    WHERE a.started_at >= $1

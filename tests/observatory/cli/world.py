@@ -1,5 +1,6 @@
 """Calls that were really served and billed by the simulator, booked by hand as a chat worker would."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -49,9 +50,16 @@ class World:
     ground: Ground
     simulator: Simulator
 
-    async def make(self, *, known: Known = "ok", sent: bool = True, directive: str = "in=100 out=20") -> Call:
+    async def make(
+        self,
+        *,
+        known: Known = "ok",
+        sent: bool = True,
+        directive: str = "in=100 out=20",
+        tags: Mapping[str, str] | None = None,
+    ) -> Call:
         """A call: served by the simulator unless not `sent`, booked with what is `known` of it, published."""
-        request = _request(directive)
+        request = _request(directive).model_copy(update={"tags": tags})
         call = Call(call_id(TENANT, request.request_id, 1), request.request_id)
         usage = await self.serve(call, directive) if sent else None
         result = _settled(usage) if known == "ok" and usage else _guessed(known)
