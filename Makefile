@@ -8,8 +8,8 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 PYTHON := $(or $(shell command -v python3),$(error Python 3.11 or newer is missing: install python3 and python3-venv))
-# The tests mostly wait. Each process has a Kafka and a PostgreSQL of its own (0.7 GB); a file's tests stay together.
-TEST_PROCESSES := 2
+# The tests often wait. Each process has a Kafka and a PostgreSQL of its own (0.7 GB); a file's tests stay together.
+TEST_PROCESSES := 3
 
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -30,7 +30,7 @@ clean: environment ## Stop the stack and remove the data of Kafka and PostgreSQL
 
 test: lint ## Check the code and run all tests, on ports and data of their own
 	echo "Running the tests"
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 bench: install ## Measure throughput and latency, with CPU by process
 	echo "Measuring"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests.stack import LiveStack, live_stack
 from tests.streams.ledger.calls import begin_anew
+
+PAGES = Path(__file__).parent / "web"
 
 # A busy machine is slow at times; what takes too long is ended by pytest's own limit.
 settings.register_profile("any-machine", deadline=None)
@@ -34,15 +37,21 @@ def calls_of_this_file(request: pytest.FixtureRequest) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long come first, so that processes which share the files of a run end at about the same time."""
-    weights: dict[object, int] = {}
+    """What may take long comes first, so that processes which share a run end at about the same time.
+
+    A file's tests stay together in one process, and those of the pages all do: they share a browser and a stack.
+    """
+    weights: dict[object, float] = {}
     for item in items:
         weights[item.path] = max(weights.get(item.path, 0), _weight(item))
+        together = PAGES if item.path.is_relative_to(PAGES) else item.path
+        item.add_marker(pytest.mark.xdist_group(str(together)))
     items.sort(key=lambda item: -weights[item.path])
 
 
-def _weight(item: pytest.Item) -> int:
-    """2 for one that needs more time than usual, 1 for one with services, else 0."""
-    if item.get_closest_marker("timeout"):
-        return 2
+def _weight(item: pytest.Item) -> float:
+    """Seconds that it is given when they are more than usual; 1 for one with services, else 0."""
+    longest = item.get_closest_marker("timeout")
+    if longest is not None:
+        return float(longest.args[0])
     return int(any(name in ("stack", "own") for name in getattr(item, "fixturenames", ())))

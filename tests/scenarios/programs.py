@@ -35,6 +35,7 @@ def running_programs(live: LiveStack, **settings: str) -> Iterator[dict[str, str
         "OBSERVATORY_SIMULATOR_URL": f"http://127.0.0.1:{simulator}",
         "OBSERVATORY_HTTP_PORT": str(http),
         "OBSERVATORY_METRICS_PORT": str(metrics),
+        "OBSERVATORY_CHAT_WORKERS": "1",
         "OBSERVATORY_CHAT_LEASE_S": "3",
         "OBSERVATORY_CHAT_RENEW_S": "1",
         "OBSERVATORY_CHAT_SWEEP_S": "1",

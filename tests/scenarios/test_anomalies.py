@@ -28,7 +28,7 @@ AT_ONCE, FAILING_AT_ONCE, PAUSE_S = 8, 1, 0.2
 async def programs(stack: LiveStack) -> AsyncIterator[Stack]:
     own = {
         "OBSERVATORY_DATABASE_URL": await new_database(stack), "OBSERVATORY_TOPIC_PREFIX": PREFIX,
-        "OBSERVATORY_CHAT_WORKERS": "1", "OBSERVATORY_ANOMALY_WINDOW_S": "2",
+        "OBSERVATORY_ANOMALY_WINDOW_S": "2",
         "OBSERVATORY_ANOMALY_WARM_UP_S": "10", "OBSERVATORY_ANOMALY_WARM_UP_CALLS": "20",
     }  # fmt: skip
     with running_programs(stack, **own) as environment:

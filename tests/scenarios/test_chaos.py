@@ -26,7 +26,7 @@ def chaos_stack() -> Iterator[LiveStack]:
 @pytest.fixture
 def programs(chaos_stack: LiveStack) -> Iterator[dict[str, str]]:
     """The programs beside it; yields their environment."""
-    with running_programs(chaos_stack) as environment:
+    with running_programs(chaos_stack, OBSERVATORY_CHAT_WORKERS="2") as environment:
         yield environment
 
 

@@ -35,7 +35,7 @@ EXPERIMENT: dict[str, Any] = {
 @pytest.fixture(scope="module")
 async def programs(stack: LiveStack) -> AsyncIterator[Stack]:
     url = await new_database(stack)
-    own = {"OBSERVATORY_DATABASE_URL": url, "OBSERVATORY_TOPIC_PREFIX": "compared.", "OBSERVATORY_CHAT_WORKERS": "1"}
+    own = {"OBSERVATORY_DATABASE_URL": url, "OBSERVATORY_TOPIC_PREFIX": "compared."}
     with running_programs(stack, **own) as environment:
         yield Stack(environment)
 

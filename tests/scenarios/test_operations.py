@@ -72,7 +72,7 @@ class Watched(Stack):
 async def programs(stack: LiveStack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Watched]:
     """With budgets, answered and failed requests of two tenants, and a record that could not be read."""
     url = await new_database(stack)
-    own = {"OBSERVATORY_DATABASE_URL": url, "OBSERVATORY_TOPIC_PREFIX": PREFIX, "OBSERVATORY_CHAT_WORKERS": "1"}
+    own = {"OBSERVATORY_DATABASE_URL": url, "OBSERVATORY_TOPIC_PREFIX": PREFIX}
     with running_programs(stack, **own) as environment:
         observatory(environment, "budgets", "create", "soft", "--tenant", "acme", "--limit", "0.0002", "--soft")
         observatory(environment, "budgets", "create", "hard", "--tenant", "beta", "--limit", "5")

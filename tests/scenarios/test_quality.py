@@ -20,7 +20,7 @@ INPUT = (100, 350, 600)
 @pytest.fixture(scope="module")
 async def programs(stack: LiveStack) -> AsyncIterator[Stack]:
     url = await new_database(stack)
-    own = {"OBSERVATORY_DATABASE_URL": url, "OBSERVATORY_TOPIC_PREFIX": "judged.", "OBSERVATORY_CHAT_WORKERS": "1"}
+    own = {"OBSERVATORY_DATABASE_URL": url, "OBSERVATORY_TOPIC_PREFIX": "judged."}
     with running_programs(stack, **own) as environment:
         yield Stack(environment)
 

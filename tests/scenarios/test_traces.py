@@ -19,7 +19,7 @@ CLIENT_SPAN = "00f067aa0ba902b7"
 @pytest.fixture(scope="module")
 async def programs(stack: LiveStack) -> AsyncIterator[Stack]:
     url = await new_database(stack)
-    own = {"OBSERVATORY_DATABASE_URL": url, "OBSERVATORY_TOPIC_PREFIX": "traced.", "OBSERVATORY_CHAT_WORKERS": "1"}
+    own = {"OBSERVATORY_DATABASE_URL": url, "OBSERVATORY_TOPIC_PREFIX": "traced."}
     with running_programs(stack, **own) as environment:
         yield Stack(environment)
 

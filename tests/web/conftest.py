@@ -38,7 +38,7 @@ async def site(stack: LiveStack) -> AsyncIterator[Site]:
     """The programs, with a gateway that serves the page; the demo's 200 requests and calls of yesterday are booked."""
     url = await new_database(stack)
     own = {
-        "OBSERVATORY_DATABASE_URL": url, "OBSERVATORY_TOPIC_PREFIX": "web.", "OBSERVATORY_CHAT_WORKERS": "1",
+        "OBSERVATORY_DATABASE_URL": url, "OBSERVATORY_TOPIC_PREFIX": "web.",
         "OBSERVATORY_LOG_LEVEL": "WARNING",
     }  # fmt: skip
     with running_programs(stack, **own) as environment:
