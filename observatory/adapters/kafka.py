@@ -21,6 +21,7 @@ from aiokafka.helpers import create_ssl_context
 from aiokafka.structs import ConsumerRecord, RecordMetadata
 from pydantic import ValidationError
 
+from observatory.adapters.partitions import partition_by_key
 from observatory.adapters.settings import KafkaSettings
 from schemas.base import Event, rfc3339
 from schemas.envelope import Envelope, Headers, envelope_of, headers_of
@@ -95,6 +96,7 @@ def new_producer(settings: KafkaSettings, client_id: str, *, linger_ms: int = 0)
         acks="all",
         linger_ms=linger_ms,
         compression_type="lz4",
+        partitioner=partition_by_key,
         max_batch_size=131_072,
         max_request_size=CLIENT_LIMIT_BYTES,
         request_timeout_ms=30_000,
