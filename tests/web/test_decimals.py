@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.node import node
 from workers.gateway.web import DIST
 
 LIB = DIST.parent / "src" / "lib"
@@ -27,13 +28,13 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Ask:
     def results(module: str, function: str, arguments: Sequence[Sequence[Any]]) -> list[Any]:
         bundle = folder / f"{module}.mjs"
         if not bundle.exists():
-            run("node", CLI, LIB / f"{module}.ts", "--format", "esm", "--file", bundle)
+            run(node(), CLI, LIB / f"{module}.ts", "--format", "esm", "--file", bundle)
         calls = "calls.map((call) => { try { return f(...call) ?? null } catch (error) { return String(error) } })"
         script = (
             f"import {{ {function} as f }} from {json.dumps(bundle.as_uri())};"
             f"const calls = {json.dumps(arguments)}; console.log(JSON.stringify({calls}))"
         )
-        found = json.loads(run("node", "--input-type=module", "--eval", script))
+        found = json.loads(run(node(), "--input-type=module", "--eval", script))
         assert isinstance(found, list)
         return found
 
