@@ -99,7 +99,7 @@ array_agg((i::bigint - 4096 << 40) + n) FILTER (WHERE i >= 2048) AS ttft_hist
 -- name: every_group
 sums AS (
   SELECT era, at, names, false AS other, 1::bigint AS members, {columns} FROM grouped
-), hists AS (
+), hists AS MATERIALIZED (
   {hists}
 )
 
@@ -118,7 +118,7 @@ SELECT era, at, ARRAY[{names}]::text[] AS names, false AS other,
 top AS MATERIALIZED (
   SELECT names FROM ({ranking}) AS ranking ORDER BY value DESC NULLS LAST, names LIMIT {top}
 ), sums AS (
-  SELECT era, at, coalesce(t.names, '{{}}') AS names, t.names IS NULL AS other, count(DISTINCT g.names) AS members,
+  SELECT era, at, coalesce(t.names, '{{}}') AS names, t.names IS NULL AS other, count(*) AS members,
          {summing}
     FROM grouped g LEFT JOIN top t ON t.names = g.names
    GROUP BY era, at, t.names
