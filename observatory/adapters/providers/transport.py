@@ -63,7 +63,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
 
 
 class _Response(httpx2.Response):
-    """What aiohttp receives, and decompresses. Reading the whole body is left to it too, at a tenth of the cost."""
+    """What aiohttp receives, and decompresses. The whole body is read by it too, and not part by part."""
 
     def __init__(self, received: aiohttp.ClientResponse, request: httpx2.Request) -> None:
         headers = [field for field in received.raw_headers if field[0].lower() != b"content-encoding"]
