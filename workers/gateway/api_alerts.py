@@ -74,7 +74,9 @@ def alerts_router(database: Database) -> APIRouter:
     @router.get("/standing")
     async def standing(access: Asker) -> StandingAlerts:
         """How many alerts stand, of all tenants that may be seen."""
-        return standing_alerts(await database.run_or_refuse(lambda pool: read_standing(pool, _tenant(access, "all"))))
+        return standing_alerts(
+            await database.run_or_refuse(lambda pool: read_standing(pool, _tenant(access, "all"), fold=True))
+        )
 
     @router.get("/{alert_id}")
     async def get(access: Asker, alert_id: UUID, of: Of = "own") -> AlertView:

@@ -123,7 +123,7 @@ async def _stored(pool: Pool, tenant: str | None) -> Stored:
     async with pool.acquire() as connection:
         now, reached = await read_freshness(connection)
         outbox = await read_outbox(connection)
-    health, standing = await read_health(pool), await read_standing(pool, tenant)
+    health, standing = await read_health(pool), await read_standing(pool, tenant, fold=True)
     return Stored(now=now, reached=reached, outbox=outbox, health=health, standing=standing)
 
 

@@ -53,9 +53,10 @@ class Pipeline:
     database_bytes: int
 
 
-async def read_standing(database: Database, tenant_id: str | None) -> list[Standing]:
-    """How many alerts stand, of one tenant or of all; the thresholds of a budget that were reached are one."""
-    return [Standing(*row) for row in await database.fetch(_SQL["standing_alerts"].format(lower=LOWER), tenant_id)]
+async def read_standing(database: Database, tenant_id: str | None, *, fold: bool) -> list[Standing]:
+    """How many alerts stand, of one tenant or of all; `fold`: the thresholds of a budget that were reached are one."""
+    sql = _SQL["standing_alerts"].format(lower=LOWER)
+    return [Standing(*row) for row in await database.fetch(sql, tenant_id, fold)]
 
 
 async def read_outbox(connection: Connection) -> list[Outbox]:
@@ -69,7 +70,7 @@ async def read_pipeline(connection: Connection, most_budgets: int) -> Pipeline:
     return Pipeline(
         outbox=await read_outbox(connection),
         unknown_calls=await connection.fetchval(_SQL["unknown_calls"]),
-        alerts=await read_standing(connection, None),
+        alerts=await read_standing(connection, None, fold=False),
         budgets=[BudgetUse(*row) for row in await connection.fetch(_SQL["budgets"], most_budgets)],
         reached=reached,
         database_bytes=await connection.fetchval(_SQL["database_bytes"]),

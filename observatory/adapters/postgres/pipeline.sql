@@ -17,12 +17,12 @@ SELECT what, waiting, coalesce(extract(epoch FROM now() - oldest), 0)::double pr
 SELECT count(*) FROM journal.attempts WHERE cost_state = 'estimated' AND status = 'unknown'
 
 -- name: standing_alerts
--- Of the thresholds of one budget and period the highest alone. $1: tenant or null.
+-- $1: tenant or null; $2: whether of the thresholds of one budget and period the highest alone is counted.
 SELECT kind, severity, count(*) AS alerts,
        (array_agg(message ORDER BY raised_at DESC, alert_id DESC))[1] AS latest
   FROM ledger.alerts AS l
  WHERE resolved_at IS NULL AND ($1::text IS NULL OR tenant_id = $1)
-   AND NOT EXISTS (SELECT FROM ledger.alerts AS a WHERE {lower})
+   AND NOT ($2 AND EXISTS (SELECT FROM ledger.alerts AS a WHERE {lower}))
  GROUP BY kind, severity ORDER BY severity, kind
 
 -- name: budgets
