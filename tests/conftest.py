@@ -36,6 +36,7 @@ def calls_of_this_file(request: pytest.FixtureRequest) -> None:
     begin_anew(request.node.nodeid)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist asks which belong together
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What may take long comes first, so that processes which share a run end at about the same time.
 
