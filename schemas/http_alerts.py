@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from pydantic import Field
+
 from schemas.alerts import Details, Severity
 from schemas.base import Body, Time
 
@@ -31,7 +33,7 @@ class AlertView(Body):
     details: Details
     raised_at: Time
     resolved_at: Time | None
-    folded: list[FoldedAlert]
+    folded: list[FoldedAlert] = Field(default_factory=list)
 
 
 class AlertPage(Body):

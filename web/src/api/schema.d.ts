@@ -2084,7 +2084,7 @@ export interface components {
             /** Resolved At */
             readonly resolved_at: string | null;
             /** Folded */
-            readonly folded: readonly components["schemas"]["FoldedAlert"][];
+            readonly folded?: readonly components["schemas"]["FoldedAlert"][];
         };
         /** AnalyticsAnswer[AnomalyRow] */
         readonly AnalyticsAnswer_AnomalyRow_: {

@@ -63,7 +63,7 @@ export function Alerts() {
 }
 
 /** The lower thresholds of the same budget and period, which were reached before. */
-function Lower({ folded }: Pick<AlertView, "folded">) {
+function Lower({ folded }: Required<Pick<AlertView, "folded">>) {
   if (folded.length === 0) return null;
   return (
     <details className="mt-1 text-xs">
@@ -122,7 +122,7 @@ function Alert({ alert }: { readonly alert: AlertView }) {
           </>
         )}
       </p>
-      <Lower folded={alert.folded} />
+      <Lower folded={alert.folded ?? []} />
       <Evidence title="Details" values={alert.details} />
     </li>
   );
