@@ -30,7 +30,7 @@ clean: environment ## Stop the stack and remove the data of Kafka and PostgreSQL
 
 test: lint ## Check the code and run all tests, on ports and data of their own
 	echo "Running the tests"
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 bench: install ## Measure throughput and latency, with CPU by process
 	echo "Measuring"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.stack import LiveStack, live_stack
 from tests.streams.ledger.calls import begin_anew
 
-PAGES = Path(__file__).parent / "web"
+PAGES = "tests/web/"
 
 # A busy machine is slow at times; what takes too long is ended by pytest's own limit.
 settings.register_profile("any-machine", deadline=None)
@@ -36,17 +37,25 @@ def calls_of_this_file(request: pytest.FixtureRequest) -> None:
     begin_anew(request.node.nodeid)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist asks which belong together
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What may take long comes first, so that processes which share a run end at about the same time.
+class Scheduling(LoadScopeScheduling):
+    """A file's tests stay together in one process, and those of the pages all do: they share a browser and a stack."""
 
-    A file's tests stay together in one process, and those of the pages all do: they share a browser and a stack.
-    """
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return PAGES if file.startswith(PAGES) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """How the processes of a run share its tests."""
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)  # when all marks are there
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take long comes first, so that processes which share a run end at about the same time."""
     weights: dict[object, float] = {}
     for item in items:
         weights[item.path] = max(weights.get(item.path, 0), _weight(item))
-        together = PAGES if item.path.is_relative_to(PAGES) else item.path
-        item.add_marker(pytest.mark.xdist_group(str(together)))
     items.sort(key=lambda item: -weights[item.path])
 
 
