@@ -59,7 +59,8 @@ async def open_pool(
     """
     return await asyncpg.create_pool(
         url,
-        min_size=1,
+        min_size=0,  # a connection that was lost is opened anew by who needs it, not behind our back
+        init_size=1,
         max_size=size,
         timeout=10,
         command_timeout=60,
