@@ -42,9 +42,10 @@ async def _take(page: Page, path: Path, *, whole: bool) -> None:
     """A screenshot as WebP, which Playwright itself does not write."""
     session = await page.context.new_cdp_session(page)
     size = await page.evaluate(
-        "[document.documentElement.clientWidth, document.documentElement.scrollHeight, innerHeight]"
+        "[document.documentElement.clientWidth, document.documentElement.scrollHeight, innerHeight, scrollY]"
     )
-    clip = {"x": 0, "y": 0, "width": size[0], "height": size[1] if whole else size[2], "scale": 1}
+    clip = {"x": 0, "width": size[0], "scale": 1}
+    clip |= {"y": 0, "height": size[1]} if whole else {"y": size[3], "height": size[2]}
     taken = await session.send(
         "Page.captureScreenshot", {"format": "webp", "quality": 80, "clip": clip, "captureBeyondViewport": whole}
     )

@@ -39,6 +39,29 @@ async def test_groups_cost_what_sql_says(page: Page, site: Site, by: str, column
     )
 
 
+async def test_a_chart_is_a_table_for_who_does_not_see_it(page: Page, site: Site) -> None:
+    await page.goto("/costs?refresh=off")
+    button = page.get_by_role("button", name="Cost by hour and model: as a table")
+    await button.focus()
+    await page.keyboard.press("Enter")
+    await expect(button).to_have_attribute("aria-pressed", "true")
+    await page.keyboard.press("Tab")
+    table = page.get_by_role("region", name="Cost by hour and model")
+    await expect(table).to_be_focused()
+    model = await table.locator("thead th").nth(1).inner_text()
+    cells = await table.locator("tbody td:nth-child(2)").all_inner_texts()
+    shown = [Decimal(text.removeprefix("$")) for text in cells if text != "$0"]
+    wanted = await site.rows(
+        f"""SELECT date_trunc('hour', started_at) AS hour, sum(cost_usd) AS cost FROM ledger.calls
+             WHERE {SENT} AND {MODEL} = $1 GROUP BY 1 HAVING sum(cost_usd) > 0 ORDER BY 1""",
+        model,
+    )
+    assert shown == [pytest.approx(row["cost"], rel=Decimal("0.005")) for row in wanted]
+    assert len(shown) > 5
+    await button.press("Enter")
+    await expect(table).to_be_hidden()
+
+
 async def test_one_drills_down_from_a_model_to_the_call(page: Page, site: Site) -> None:
     await page.goto("/costs")
     table = page.get_by_role("table", name="Costs by model")

@@ -11,7 +11,7 @@ from tests.web.site import Site, until
 from tests.web.slow_talk import slow_talk
 
 POLLS = Path(__file__).with_name("polls.js")
-ASKED = 150
+ASKED = 80
 """Questions before the first measurement, and between the two."""
 
 BYTES_A_QUESTION = 1_500
