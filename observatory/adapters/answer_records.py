@@ -7,7 +7,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from observatory.adapters.kafka import Record, Unreadable, read_event
+from observatory.adapters.kafka import UNDECODABLE, Record, Unreadable, read_event
 from observatory.rules.subscription import ANSWERS, OUTCOME_TYPES, Answer
 from schemas.chat import DEFAULT_TENANT
 
@@ -57,7 +57,7 @@ def address_of(record: Record) -> tuple[str, str] | None:
     """Tenant and request of an answer, found without reading the rest; None when it is unreadable."""
     try:
         address = _decode_address(record.value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         log.warning("answers: %s-%s is unreadable: %s", record.partition, record.offset, error)
         return None
     return address.tenant_id, address.request_id

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict, TypeVar
 from uuid import UUID
 
+import msgspec
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -34,6 +35,9 @@ Record = ConsumerRecord[bytes, bytes]
 
 CLIENT_LIMIT_BYTES = MAX_RECORD_BYTES + 400_000
 """A body of the longest length, its key and its headers; the topic's own limit lies above."""
+
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for the bytes of strangers: the last for a thousand levels of nesting."""
 
 
 class Unreadable(Exception):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from observatory.adapters.kafka import Record, Unreadable
+from observatory.adapters.kafka import UNDECODABLE, Record, Unreadable
 from schemas.spans import (
     MAX_ATTRIBUTES,
     MAX_EVENTS,
@@ -103,7 +103,7 @@ def read_spans(record: Record) -> SpansFields:
         body = body.replace(b"\\u0000", b"\\ufffd")
     try:
         received = _decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise Unreadable(f"not {SpansReceived.ce_type}: {error}") from error
     earliest = record.timestamp - KEEP // timedelta(milliseconds=1)
     latest = record.timestamp + EARLY // timedelta(milliseconds=1)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from observatory.adapters.kafka import Record, Unreadable, read_event
+from observatory.adapters.kafka import UNDECODABLE, Record, Unreadable, read_event
 from observatory.adapters.postgres.ledger import Fact
 from observatory.rules.money import BOOKABLE
 from schemas.calls import CallSource, CallStatus, CostState, LlmCallRecorded, Operation, UsageSource
@@ -128,7 +128,7 @@ def read_call(record: Record) -> CallFields:
         return _judged_by_schema(record)
     try:
         return _decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         return _judged_by_schema(record)
 
 

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from observatory.adapters.answer_records import assign
-from observatory.adapters.kafka import Record, new_consumer, topic_name
+from observatory.adapters.kafka import UNDECODABLE, Record, new_consumer, topic_name
 from observatory.adapters.partitions import partition_for
 from observatory.adapters.settings import KafkaSettings
 from schemas.topics import ALERT_EVENTS, METRICS_LIVE
@@ -235,6 +235,6 @@ async def _from(consumer: AIOKafkaConsumer, tp: TopicPartition, begin: int) -> l
 def _tenant_in(record: Record) -> str | None:
     try:
         return _tenant_of(record.value or b"").tenant_id
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         log.warning("live feed: %s-%s-%s cannot be read: %s", record.topic, record.partition, record.offset, error)
         return None

@@ -91,7 +91,14 @@ async def test_what_the_database_refuses_is_found_and_dead_lettered(ground: Stre
 async def test_what_cannot_be_read_stops_nothing_and_is_left_to_the_ledger(ground: StreamGround) -> None:
     async with ground.workers([RECENT], ()):
         await ground.produce(
-            [call(tenant_id="acme"), b"{", b"\xff\xfe", call(tenant_id="t" * 10_000), call(tenant_id="acme")]
+            [
+                call(tenant_id="acme"),
+                b"{",
+                b"\xff\xfe",
+                b'{"a":' * 3_000 + b"1" + b"}" * 3_000,
+                call(tenant_id="t" * 10_000),
+                call(tenant_id="acme"),
+            ]
         )
         await ground.until_streamed([RECENT])
     rows = await ground.pool.fetch(

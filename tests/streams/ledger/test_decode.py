@@ -116,7 +116,12 @@ def test_a_paid_call_is_booked_though_its_texts_hold_what_the_database_cannot() 
     assert json.loads(str(fact.tags)) == {"a": "x\ufffd", "b": "y\\u0000"}
 
 
-@pytest.mark.parametrize("value", [None, b"", b"null", b"[]", b"\xff\xfe", b'{"call_id": "\xc3("}', b"{" * 10_000])
+DEEP = b'{"a":' * 3_000 + b"1" + b"}" * 3_000
+
+
+@pytest.mark.parametrize(
+    "value", [None, b"", b"null", b"[]", b"\xff\xfe", b'{"call_id": "\xc3("}', b"{" * 10_000, DEEP, b'{"tags":' + DEEP]
+)
 def test_what_is_no_json_object_is_refused(value: bytes | None) -> None:
     with pytest.raises(Unreadable):
         read_fact(record(value), RETENTION_DAYS)

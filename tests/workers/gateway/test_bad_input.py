@@ -8,6 +8,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from observatory.adapters.kafka import new_producer, topic_name
+from observatory.adapters.settings import KafkaSettings
+from schemas.topics import CHAT_RESPONSES
 from tests.workers.gateway.conftest import Process
 from tests.workers.gateway.responder import Responder
 
@@ -191,6 +194,22 @@ async def test_a_body_that_no_table_can_hold_is_refused(
 ) -> None:
     status, _ = await post(http, gateway.url + path, json.dumps(BAD_BODIES[path]).encode())
     assert status == 422
+
+
+async def test_answers_that_nobody_can_read_harm_no_client(
+    gateway: Process, http: aiohttp.ClientSession, topics: KafkaSettings
+) -> None:
+    producer = new_producer(topics, "test")
+    await producer.start()
+    try:
+        for partition in range(CHAT_RESPONSES.partitions):
+            for value in (b'{"a":' * 3_000 + b"1" + b"}" * 3_000, b"", b"\xff", b"[]", b"{}"):
+                await producer.send_and_wait(topic_name(topics, CHAT_RESPONSES), value, partition=partition)
+    finally:
+        await producer.stop()
+    status, answer = await post(http, gateway.url + OPENAI, body())
+    assert status == 200, answer
+    assert gateway.process.poll() is None
 
 
 async def test_nothing_that_was_refused_was_published(

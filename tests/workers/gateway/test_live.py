@@ -14,7 +14,7 @@ import aiohttp
 import asyncpg
 import pytest_asyncio
 
-from observatory.adapters.kafka import Publisher
+from observatory.adapters.kafka import Publisher, new_producer, topic_name
 from observatory.adapters.settings import KafkaSettings
 from schemas.alerts import AlertRaised
 from schemas.metrics import MetricsWindow
@@ -103,6 +103,23 @@ async def test_windows_and_alerts_of_ones_own_tenant_come_as_they_are_published(
         rest = [await stream.next("metrics.window", "alert.raised") for _ in range(2)]
     assert {name for _, name, _ in rest} == {"metrics.window", "alert.raised"}
     assert next(data["calls"] for _, name, data in rest if name == "metrics.window") == 3
+
+
+async def test_what_nobody_can_read_is_passed_over(
+    gateway: Process, publisher: Publisher, topics: KafkaSettings
+) -> None:
+    producer = new_producer(topics, "test")
+    await producer.start()
+    async with watching(gateway.url) as stream:
+        await stream.next("status")
+        await stream.next("status")
+        for partition in range(METRICS_LIVE.partitions):
+            for value in (b'{"a":' * 3_000 + b"1" + b"}" * 3_000, b"", b"\xff", b"[]", b"{}"):
+                await producer.send_and_wait(topic_name(topics, METRICS_LIVE), value, partition=partition)
+        await publish(publisher, window(7))
+        _, _, data = await stream.next("metrics.window")
+    await producer.stop()
+    assert data["calls"] == 7
 
 
 async def test_who_comes_back_to_another_gateway_misses_nothing(
