@@ -12,7 +12,7 @@ from observatory.cli.options import Json
 from observatory.cli.output import add_row, cell, print_json, stderr, stdout, table
 from observatory.cli.outside import database, settings
 from observatory.cli.problems import Problem, wrong_usage
-from observatory.rules.budgets import BadBudget, Budget, Period, Scope, check_limit
+from observatory.rules.budgets import BadBudget, Budget, Period, Scope, check_amounts
 
 budgets = App(
     name="budgets",
@@ -53,17 +53,19 @@ async def create(
     json: Json = False,
 ) -> int:
     """Create a budget; a hard one binds every call from now on and starts from what its period has cost already."""
+    amount, parts = _amount("--limit", limit), tuple(_amount("--thresholds", part) for part in thresholds.split(","))
     try:
+        check_amounts(amount, parts)
         budget = Budget(
             budget_id=budget_id,
             tenant_id=tenant,
             scope=scope,
             scope_value=value,
-            limit_usd=_amount("--limit", limit),
+            limit_usd=amount,
             hard=not soft,
             period=period,
             time_zone=time_zone,
-            thresholds=tuple(_amount("--thresholds", part) for part in thresholds.split(",")),
+            thresholds=parts,
         )
     except BadBudget as error:
         raise wrong_usage(str(error)) from error
@@ -125,7 +127,7 @@ async def set_limit(
     """Change the limit; it holds for every call that begins from now on."""
     amount = _amount("--limit", limit)
     try:
-        check_limit(amount)
+        check_amounts(amount)
     except BadBudget as error:
         raise wrong_usage(f"--limit: {error}") from error
     await _change(budget_id, lambda store: store.set_limit(budget_id, amount))

@@ -63,28 +63,25 @@ class Budget:
             raise BadBudget(f"a budget of a {self.scope.replace('_', ' ')} needs a scope value")
         if self.scope == "tag" and self.scope_value.find("=") < 1:
             raise BadBudget(f"a tag is key=value, not {self.scope_value[:40]!r}")
-        check_limit(self.limit_usd)
+        if not self.limit_usd.is_finite() or self.limit_usd < 0:
+            raise BadBudget(f"a limit is a finite number of dollars from 0 on, not {self.limit_usd}")
         if "\0" in self.scope_value:
             raise BadBudget("a scope value has no character NUL")
-        if not all(_is_bookable(part) and part > 0 for part in self.thresholds):
+        if not all(part.is_finite() and part > 0 for part in self.thresholds):
             raise BadBudget("thresholds are parts of the limit above 0")
         _zone(self.time_zone)
 
 
-def check_limit(limit_usd: Decimal) -> None:
-    """Raises `BadBudget` for what no budget can be limited to."""
+def check_amounts(limit_usd: Decimal, thresholds: Iterable[Decimal] = ()) -> None:
+    """Raises `BadBudget` for amounts that no new budget gets; what was stored before is watched all the same."""
     if not limit_usd.is_finite() or limit_usd < 0:
-        raise BadBudget(f"a limit is a finite number of dollars from 0 on, not {limit_usd}")
-    if not _is_bookable(limit_usd):
-        raise BadBudget("a limit is below a million million dollars, with at most 34 digits and 43 decimals")
-
-
-def _is_bookable(amount: Decimal) -> bool:
-    try:
-        bookable(str(amount))
-    except ValueError:
-        return False
-    return True
+        raise BadBudget(f"a limit is a finite number of dollars from 0 on, not {str(limit_usd)[:40]}")
+    for amount in (limit_usd, *thresholds):
+        try:
+            bookable(str(amount))
+        except ValueError as error:
+            message = "limits and thresholds are below a million million, with at most 34 digits and 43 decimals"
+            raise BadBudget(message) from error
 
 
 def period_bounds(period: Period, time_zone: str, at: datetime) -> tuple[datetime, datetime | None]:

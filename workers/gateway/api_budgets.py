@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from observatory.adapters.postgres.budgets import BudgetExists, Budgets, NoSuchBudget
 from observatory.adapters.postgres.spending import BudgetView, budget_views
-from observatory.rules.budgets import BadBudget, Budget, check_limit
+from observatory.rules.budgets import BadBudget, Budget, check_amounts
 from schemas.base import MAX_NAME_LENGTH
 from schemas.http_budgets import BudgetList, BudgetState, ChangeBudget, CreateBudget
 from workers.gateway.api_bodies import Asker, body_of, described
@@ -50,7 +50,7 @@ class BudgetDesk:
     async def change(self, tenant_id: str, budget_id: str, body: ChangeBudget) -> BudgetState:
         """Raises `Refusal` 400 for a limit below 0, 404 when there is no such open budget."""
         try:
-            check_limit(body.limit_usd)
+            check_amounts(body.limit_usd)
         except BadBudget as error:
             raise invalid(str(error), "limit_usd") from error
         await self._own(tenant_id, budget_id)

@@ -13,7 +13,7 @@ from observatory.rules.budgets import (
     Budget,
     Period,
     Unbounded,
-    check_limit,
+    check_amounts,
     most_usd,
     period_bounds,
     subjects,
@@ -103,11 +103,15 @@ def test_a_budget_that_cannot_be_says_why(fields: dict[str, Any], problem: str) 
 
 
 @pytest.mark.parametrize("limit", ["NaN", "-1", "1e12", "1e999999999", "1e-999999999", "0." + "1" * 40])
-def test_a_limit_that_cannot_be_booked_is_refused_however_it_comes(limit: str) -> None:
-    with pytest.raises(BadBudget, match="a limit is "):
-        check_limit(Decimal(limit))
-    with pytest.raises(BadBudget, match="a limit is "):
-        budget(limit_usd=Decimal(limit))
+def test_no_new_budget_has_a_limit_that_cannot_be_booked(limit: str) -> None:
+    with pytest.raises(BadBudget, match="limit"):
+        check_amounts(Decimal(limit))
+
+
+def test_no_new_budget_has_a_threshold_of_absurd_digits() -> None:
+    check_amounts(Decimal(1), [Decimal("0.5")])
+    with pytest.raises(BadBudget, match="thresholds are below"):
+        check_amounts(Decimal(1), [Decimal("1e50")])
 
 
 def asked(**fields: Any) -> ChatRequested:

@@ -16,7 +16,7 @@ BAD: list[bytes] = [
     encode(call(latency={"total_ms": float("nan")})),
     encode(call(started_at="2026-06-01T00:00:00")),
     encode(call(cost_usd=0.5)),
-    json.dumps(call(error_type="\0")).encode(),
+    b'{"a":' * 3_000 + b"1" + b"}" * 3_000,
     encode(call(usage={"output_tokens": 2**70})),
 ]
 
