@@ -9,7 +9,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PYTHON := $(or $(shell command -v python3),$(error Python 3.11 or newer is missing: install python3 and python3-venv))
 # The tests often wait. Each process has a Kafka and a PostgreSQL of its own (0.7 GB); a file's tests stay together.
-TEST_PROCESSES := 3
+TEST_PROCESSES := 2
 
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile

@@ -161,6 +161,9 @@ async def _to_the_end(stopping: Coroutine[Any, Any, None]) -> None:
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
+        ours = asyncio.current_task()
+        if task.cancelled() and ours is not None and not ours.cancelling():
+            return  # by itself: a client that stops soon after it was assigned partitions ends so
         task.cancel()
         await asyncio.wait((task,), timeout=CANCELLED_STOP_S)
         raise

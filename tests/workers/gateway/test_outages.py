@@ -48,6 +48,7 @@ async def test_a_request_that_waits_outlives_a_kill_of_the_broker_and_others_are
     status, answer = await asking
     assert status == 200
     assert "at last" in str(answer)
+    await eventually("ready again", lambda: ready(gateway.url))
     status, _ = await ask(http, gateway, "text=hi")
     assert status == 200
 
